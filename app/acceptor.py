@@ -1,0 +1,78 @@
+"""The acceptor: takes new clients from a listening socket that all workers share."""
+
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+# How long a worker leaves a new client to those who have fewer. Without it, the first of two workers to wake up has
+# been seen to take sixteen clients of sixteen, and the other one none.
+YIELD_SECONDS = 0.001
+
+
+class Acceptor:
+    """Watches a listening socket by the selector of an event loop and hands on the clients that it accepts."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        selector: selectors.BaseSelector,
+        has_fewest_connections: Callable[[], bool],
+        welcome: Callable[[socket.socket, Any], None],
+        make_room: Callable[[], None],
+    ) -> None:
+        self._listener = listener
+        self._selector = selector
+        self._has_fewest_connections = has_fewest_connections
+        self._welcome = welcome
+        self._make_room = make_room
+        self._yields_until: float | None = None
+        self._has_yielded = False
+
+    def open(self) -> None:
+        """Begin to accept."""
+        self._selector.register(self._listener, selectors.EVENT_READ, self._on_readable)
+
+    def close(self, *, is_last_chance: bool) -> None:
+        """Accept no more; with `is_last_chance`, take first those whom the kernel has let in already.
+
+        They would be reset when the last worker closes the socket.
+        """
+        if self._yields_until is None:
+            self._selector.unregister(self._listener)
+        self._yields_until = None
+        while is_last_chance and self._accept():
+            pass
+        self._listener.close()
+
+    def next_turn(self, seconds: float) -> float:
+        """Tell how long the event loop may wait, at most `seconds`, until this has something to do."""
+        return seconds if self._yields_until is None else min(seconds, YIELD_SECONDS)
+
+    def resume(self) -> None:
+        """Accept again, whoever has how many connections, once the others have had their time."""
+        if self._yields_until is not None and time.monotonic() >= self._yields_until:
+            self._yields_until = None
+            self._has_yielded = True
+            self.open()
+
+    def _on_readable(self, _listener: socket.socket) -> None:
+        if self._has_yielded or self._has_fewest_connections():
+            self._has_yielded = False
+            self._accept()
+        else:
+            self._yields_until = time.monotonic() + YIELD_SECONDS
+            self._selector.unregister(self._listener)
+
+    def _accept(self) -> bool:
+        try:
+            client, address = self._listener.accept()
+        except BlockingIOError:  # Another worker was quicker.
+            return False
+        except OSError:  # Out of descriptors, most likely.
+            self._make_room()
+            return False
+        client.setblocking(False)
+        self._welcome(client, address)
+        return True

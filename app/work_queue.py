@@ -1,0 +1,58 @@
+"""The work queue of an event loop: which request is served next, and which would have to wait for too long."""
+
+import heapq
+from itertools import count
+
+from app.connection import Connection
+
+# Whoever would have to wait longer is refused at once.
+LONGEST_WAIT_SECONDS = 1.0
+
+# What a request costs next to its body, in bytes of a body that would cost as much.
+REQUEST_BYTES = 4096
+
+# A first guess, of the slow side; then a moving average, which one outlier moves by a twentieth.
+FIRST_SECONDS_PER_BYTE = 1e-7
+SMOOTHING = 0.05
+
+# A request stands behind all that arrive within so many times its own cost: probes and small sums pass large ones, and
+# the large ones still have their turn.
+PATIENCE = 10
+
+
+class WorkQueue:
+    """Requests that wait to be served, with an estimate of what they cost, learnt from those before."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Connection]] = []
+        self._arrivals = count()
+        self._bytes = 0
+        self._seconds_per_byte = FIRST_SECONDS_PER_BYTE
+
+    def __len__(self) -> int:
+        """Count the waiting requests."""
+        return len(self._heap)
+
+    def offer(self, connection: Connection, now: float) -> bool:
+        """Take a request in, unless those before it already take too long."""
+        size = _size(connection)
+        if self._bytes * self._seconds_per_byte > LONGEST_WAIT_SECONDS and size > REQUEST_BYTES:
+            return False
+        due = now + PATIENCE * self._seconds_per_byte * size
+        heapq.heappush(self._heap, (due, next(self._arrivals), connection))
+        self._bytes += size
+        return True
+
+    def take(self) -> Connection:
+        """Hand out the request that is next."""
+        connection = heapq.heappop(self._heap)[2]
+        self._bytes -= _size(connection)
+        return connection
+
+    def learn(self, size: int, seconds: float) -> None:
+        """Take note of what a request with a body of `size` bytes has cost."""
+        self._seconds_per_byte += SMOOTHING * (seconds / (size + REQUEST_BYTES) - self._seconds_per_byte)
+
+
+def _size(connection: Connection) -> int:
+    return len(connection.body) + REQUEST_BYTES

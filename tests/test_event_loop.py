@@ -1,0 +1,146 @@
+"""The event loop, in the process of the test: what the tests over real processes meet by chance alone."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from app.client import ClientAddress
+from app.event_loop import EventLoop
+from app.gateway import base_environ
+from app.limits import Limits
+from app.measurement import Measurement
+from app.service import Service
+from app.work_queue import WorkQueue
+
+LARGE = 16 * 1024 * 1024
+GET = b"GET /%s HTTP/1.1\r\nHost: test\r\n\r\n"
+LIMIT_SECONDS = 20.0
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer with the path, or with more than sockets take at once."""
+    start_response("200 OK", [])
+    return [b"x" * LARGE if environ["PATH_INFO"] == "/large" else environ["PATH_INFO"].encode()]
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., None]]:
+    """Run an event loop until a client has done its steps, one of them in each turn of the loop."""
+    wake, wake_write = os.pipe()
+
+    def run(
+        steps: Callable[[socket.socket], Iterator[None]],
+        *,
+        max_connections: int = 10,
+        and_then: Callable[[EventLoop], None] = lambda _: None,
+    ) -> None:
+        measurement = Measurement(application, [], ClientAddress("127.0.0.1"), time.perf_counter)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            with socket.create_connection(listener.getsockname()) as client:
+                client.setblocking(False)
+                script = steps(client)
+                end = time.monotonic() + LIMIT_SECONDS
+
+                def is_running() -> bool:
+                    assert time.monotonic() < end
+                    os.write(wake_write, b"x")  # The next turn waits for nothing.
+                    return next(script, StopIteration) is not StopIteration
+
+                service = Service(
+                    application=measurement,
+                    measurement=measurement,
+                    environ=base_environ(5000, multithread=False, multiprocess=False),
+                    limits=Limits(body_bytes=1000),
+                    max_connections=max_connections,
+                    graceful_seconds=0.0,
+                    has_fewest_connections=lambda: True,
+                    count_connections=lambda _: None,
+                    is_running=is_running,
+                    is_ready=lambda: True,
+                    heartbeat=lambda: None,
+                    served=lambda: None,
+                )
+                loop = EventLoop(listener, wake, service)
+                loop.run()
+                and_then(loop)
+
+    yield run
+    os.close(wake)
+    os.close(wake_write)
+
+
+def received(client: socket.socket) -> bytes:
+    """Receive what there is; no bytes mean that there is nothing yet."""
+    try:
+        return client.recv(LARGE)
+    except BlockingIOError:
+        return b""
+
+
+def test_who_finds_nobody_to_give_way_is_served(serve: Callable[..., None]) -> None:
+    """Where there is no room and nobody waits idly, a new client comes in all the same."""
+    answer = b""
+
+    def steps(client: socket.socket) -> Iterator[None]:
+        nonlocal answer
+        client.sendall(GET % b"path")
+        while not answer.endswith(b"/path"):
+            yield
+            answer += received(client)
+
+    serve(steps, max_connections=0)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_what_is_malformed_behind_a_large_response_is_refused_after_it(serve: Callable[..., None]) -> None:
+    """A response that a client takes slowly comes whole, and then the refusal of what follows its request."""
+    answer = bytearray()
+
+    def steps(client: socket.socket) -> Iterator[None]:
+        client.sendall(GET % b"large" + b"malformed\r\n\r\n")
+        while not answer.endswith(b"}\n"):
+            yield
+            answer.extend(received(client))
+
+    serve(steps)
+    first, _, rest = bytes(answer).partition(b"\r\n\r\n")
+    assert (b"HTTP/1.1 200 OK", b"x" * LARGE) == (first.split(b"\r\n")[0], rest[:LARGE])
+    assert rest[LARGE:].startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+def test_an_event_of_a_connection_that_is_gone_is_passed_over(serve: Callable[..., None]) -> None:
+    """What the selector has reported before a connection was closed in the same turn is no error."""
+
+    def steps(client: socket.socket) -> Iterator[None]:
+        client.sendall(GET % b"path")
+        yield
+
+    def late(loop: EventLoop) -> None:
+        loop._receive(-1)  # noqa: SLF001 - what the selector calls
+        loop._flush(-1)  # noqa: SLF001
+
+    serve(steps, and_then=late)
+
+
+def test_what_would_wait_for_too_long_is_refused_at_once(
+    serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that the queue does not take is answered 503 with Retry-After, and its connection is closed."""
+    monkeypatch.setattr(WorkQueue, "offer", lambda *_: False)
+    answer = bytearray()
+
+    def steps(client: socket.socket) -> Iterator[None]:
+        client.sendall(GET % b"path")
+        while not answer.endswith(b"}\n"):
+            yield
+            answer.extend(received(client))
+
+    serve(steps)
+    assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"\r\nRetry-After: 1\r\n" in answer
+    assert b"\r\nConnection: close\r\n" in answer

@@ -1,0 +1,85 @@
+"""The work queue: which request is served next, and which is refused."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.work_queue import FIRST_SECONDS_PER_BYTE, LONGEST_WAIT_SECONDS, PATIENCE, REQUEST_BYTES, WorkQueue
+
+MEBIBYTE = 1024 * 1024
+
+
+def request(size: int) -> Any:
+    """Make a connection whose request has a body of a size."""
+    return SimpleNamespace(body=bytes(size))
+
+
+def drained(queue: WorkQueue) -> list[int]:
+    """Take all requests out, and list the sizes of their bodies."""
+    return [len(queue.take().body) for _ in range(len(queue))]
+
+
+def test_equal_requests_are_served_in_their_order() -> None:
+    """Nobody passes somebody who asks for as much and came first."""
+    queue, requests = WorkQueue(), [request(10) for _ in range(5)]
+    for connection in requests:
+        queue.offer(connection, 1.0)
+    assert requests == [queue.take() for _ in range(5)]
+
+
+def test_small_requests_pass_large_ones() -> None:
+    """A probe does not wait behind a large sum."""
+    queue = WorkQueue()
+    for size in (MEBIBYTE, 0, 1000, 100_000):
+        queue.offer(request(size), 1.0)
+    assert [0, 1000, 100_000, MEBIBYTE] == drained(queue)
+
+
+def test_large_requests_have_their_turn() -> None:
+    """A large request is passed only by what comes within some times its own cost."""
+    queue = WorkQueue()
+    queue.offer(request(MEBIBYTE), 1.0)
+    queue.offer(request(0), 1.0 + PATIENCE * FIRST_SECONDS_PER_BYTE * (MEBIBYTE + REQUEST_BYTES) + 0.001)
+    assert [MEBIBYTE, 0] == drained(queue)
+
+
+def test_overload() -> None:
+    """Once those before take too long, a request with a body is refused; one without, as a probe, never is."""
+    queue = WorkQueue()
+    admitted = [queue.offer(request(MEBIBYTE), 1.0) for _ in range(20)]
+    bearable = int(LONGEST_WAIT_SECONDS / FIRST_SECONDS_PER_BYTE / (MEBIBYTE + REQUEST_BYTES)) + 1
+    assert [True] * bearable + [False] * (20 - bearable) == admitted
+    assert (False, True) == (queue.offer(request(1), 1.0), queue.offer(request(0), 1.0))
+    assert bearable + 1 == len(queue)
+
+
+def test_end_of_an_overload() -> None:
+    """What has been taken out no longer stands in the way."""
+    queue = WorkQueue()
+    while queue.offer(request(MEBIBYTE), 1.0):
+        pass
+    queue.take()
+    assert queue.offer(request(MEBIBYTE), 1.0)
+    drained(queue)
+    assert [True] * 5 == [queue.offer(request(MEBIBYTE), 1.0) for _ in range(5)]
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.5, 3), (0.005, 201)])
+def test_estimate_follows_what_requests_cost(seconds: float, expected: int) -> None:
+    """After some hundred requests, so many are taken in as are served within the longest wait."""
+    queue = WorkQueue()
+    for _ in range(500):
+        queue.learn(MEBIBYTE, seconds)
+    admitted = 0
+    while queue.offer(request(MEBIBYTE), 1.0):
+        admitted += 1
+    assert admitted in {expected, expected - 1}
+
+
+def test_one_outlier_does_not_close_the_door() -> None:
+    """A single slow request moves the estimate by a twentieth."""
+    queue = WorkQueue()
+    queue.learn(0, 0.01)
+    assert queue.offer(request(MEBIBYTE), 1.0)
+    assert queue.offer(request(MEBIBYTE), 1.0)
