@@ -20,8 +20,8 @@ from app.worker import Worker
 
 CONFIGURATION = Path(__file__).resolve().parent.parent / "gunicorn.conf.py"
 
-# Files that change at each request belong in memory. A Mac has no such folder; a read-only container has no other, and there
-# gettempdir() raises.
+# Files that change at each request belong in memory. A Mac has no such folder. A read-only container has nothing else,
+# and gettempdir() raises there.
 SHARED_MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())  # noqa: S108
 
 
