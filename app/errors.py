@@ -1,12 +1,13 @@
 """Errors: whatever is raised on the way of a request becomes a problem (RFC 9457)."""
 
 import structlog
-from flask import Flask, Response, current_app, request
+from flask import Flask, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from app.decoding import BodyError, MalformedError
 from app.exchange import current_exchange
 from app.problem import CONTENT_TYPE, problem_body
+from app.response import Response
 
 USAGE = """curl -X POST -d '{"data": ["1", "2"]}' """
 

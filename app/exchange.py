@@ -37,9 +37,3 @@ def current_exchange() -> Exchange:
     """Return the exchange of the request that Flask is working on."""
     exchange: Exchange = request.environ[ENVIRON_KEY]
     return exchange
-
-
-def note_route() -> None:
-    """Note the rule that a request has matched: unlike paths, there are only so many."""
-    if request.url_rule is not None:
-        current_exchange().route = request.url_rule.rule

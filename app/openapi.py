@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import orjson
-from flask import Blueprint, Response
+from flask import Blueprint
 
+from app.response import Response
 from app.version import __version__
 
 blueprint = Blueprint("openapi", __name__)

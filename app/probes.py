@@ -3,9 +3,10 @@
 import platform
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, current_app
 from werkzeug.exceptions import ServiceUnavailable
 
+from app.response import Response
 from app.version import __version__
 
 if TYPE_CHECKING:

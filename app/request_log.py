@@ -14,7 +14,7 @@ class RequestLog:
     """Writes one line for each request when it ends; an observer of the measuring point."""
 
     def __init__(self) -> None:
-        self._log = structlog.get_logger()
+        self._log = structlog.get_logger().bind()
 
     def started(self) -> None:
         """Do nothing: a request has one line, at its end."""

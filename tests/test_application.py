@@ -1,319 +1,146 @@
-"""The application: what it answers, by every status that it has, and what is told of it."""
+"""The application: what it leaves out of Flask is missed by nobody who uses Flask."""
 
-import json
-import platform
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from flask import Flask, abort
-from werkzeug.test import Client, TestResponse
-
-from app import create_app
-from app.exchange import Exchange
-from app.readiness import Readiness
-from app.settings import Settings
-from app.version import __version__
-
-if TYPE_CHECKING:
-    from conftest import Lines
-
-SUM = b'{"data": ["1", "2"]}'
-CURL = """curl -X POST -d '{"data": ["1", "2"]}' http://localhost/"""
-
-
-class Ended(list[Exchange]):
-    """An observer that keeps the requests that have ended."""
-
-    def started(self) -> None:
-        """Do nothing."""
-
-    def finished(self, exchange: Exchange) -> None:
-        """Keep the request."""
-        self.append(exchange)
-
-    def rejected(self, exchange: Exchange) -> None:
-        """Keep the request."""
-        self.append(exchange)
-
-
-@pytest.fixture
-def ended() -> Ended:
-    """Collect the requests that have ended."""
-    return Ended()
-
-
-@pytest.fixture
-def readiness() -> Readiness:
-    """Give the readiness of the application."""
-    return Readiness()
-
-
-@pytest.fixture
-def app(make_settings: Callable[..., Settings], readiness: Readiness, ended: Ended) -> Flask:
-    """Make an application that takes bodies of up to 100 bytes."""
-    return create_app(make_settings(max_body_bytes=100, revision="abc123"), readiness, [ended])
-
-
-class ClosingClient(Client):
-    """A client that reads and closes each response, as a server does: that is when a request ends."""
-
-    def open(self, *arguments: Any, **options: Any) -> TestResponse:
-        """Send a request from 127.0.0.1."""
-        options.setdefault("environ_base", {"REMOTE_ADDR": "127.0.0.1"})
-        return super().open(*arguments, buffered=True, **options)
-
-
-@pytest.fixture
-def client(app: Flask) -> Client:
-    """Make a client of the application."""
-    return ClosingClient(app)
-
-
-def problem(response: TestResponse) -> tuple[int, str]:
-    """Check the form of an error, and give its status and detail."""
-    assert "application/problem+json" == response.headers["Content-Type"]
-    body = json.loads(response.data)
-    assert ["type", "title", "status", "detail", "request_id"] == list(body)
-    assert ("about:blank", response.status_code) == (body["type"], body["status"])
-    assert response.headers["X-Request-ID"] == body["request_id"]
-    assert response.data.endswith(b"}\n")
-    return response.status_code, body["detail"]
-
-
-@pytest.mark.parametrize(
-    "content_type", ["application/json", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain", None]
+from blinker import NamedSignal
+from flask import (
+    after_this_request,
+    appcontext_popped,
+    appcontext_pushed,
+    g,
+    request,
+    request_finished,
+    request_started,
+    request_tearing_down,
+    session,
+    url_for,
 )
-def test_sum(client: Client, content_type: str | None) -> None:
-    """The sum is one bare number and a newline, whatever the client calls its body."""
-    response = client.post("/", data=SUM, content_type=content_type)
-    assert (200, "application/json", b"3\n") == (response.status_code, response.headers["Content-Type"], response.data)
+
+from app.application import Application
+from app.exchange import ENVIRON_KEY, UNMATCHED, Exchange
+from app.response import Response
 
 
-def test_sum_is_noted(client: Client, ended: Ended) -> None:
-    """The measuring point learns route, outcome, count and sizes."""
-    client.post("/", data=SUM, headers={"User-Agent": "curl/8"})
-    (exchange,) = ended
-    expected = ("/", "POST", 200, "ok", 2, len(SUM), 2, "curl/8", None)
-    assert expected == (
-        exchange.route,
-        exchange.method,
-        exchange.status,
-        exchange.outcome,
-        exchange.numbers,
-        exchange.request_bytes,
-        exchange.response_bytes,
-        exchange.user_agent,
-        exchange.error,
-    )
+@pytest.fixture
+def app() -> Application:
+    """Make an application with a fixed path and one with a variable."""
+    app = Application(__name__, static_folder=None)
+    app.add_url_rule("/", "index", lambda: Response("index"), methods=["GET", "POST"])
+    app.add_url_rule("/items/<int:number>", "item", lambda number: f"item {number}")
+    app.add_url_rule("/folder/", "folder", lambda: "folder")
+    return app
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "outcome", "detail"),
+    ("method", "path", "status", "body"),
     [
-        (b"", 400, "malformed", "not JSON: Input data was truncated"),
-        (b'{"data": [1]', 400, "malformed", "not JSON: Input data was truncated"),
-        (b'{"data": ["\xff"]}', 400, "malformed", "not UTF-8: byte 11"),
-        (b"{}", 422, "not_numbers", 'no list "data": the body must be like {"data": ["1", "2"]}'),
-        (b'{"data": [1, 2, "abc"]}', 422, "not_numbers", 'data[2]: not a number: "abc"'),
-        (b'{"data": [1e1001]}', 422, "out_of_range", "data[0]: out of range: 1e1001"),
-        (b'{"data": ["' + "é".encode() * 10 + b'"]}', 422, "not_numbers", 'data[0]: not a number: "éééééééééé"'),
-        (b'{"data": [' + b"1," * 50 + b"1]}", 413, "too_large", "the body is larger than 100 bytes"),
+        ("GET", "/", 200, "index"),
+        ("POST", "/", 200, "index"),
+        ("HEAD", "/", 200, ""),
+        ("GET", "/items/7", 200, "item 7"),
+        ("HEAD", "/items/7", 200, ""),
     ],
 )
-def test_refused_body(  # noqa: PLR0913, PLR0917 - the columns of the table
-    client: Client, ended: Ended, body: bytes, status: int, outcome: str, detail: str
-) -> None:
-    """A body that is not added is answered by what is wrong with it, and counted by its outcome."""
-    assert (status, detail) == problem(client.post("/", data=body))
-    (exchange,) = ended
-    assert (status, outcome, None, "/") == (exchange.status, exchange.outcome, exchange.numbers, exchange.route)
-
-
-@pytest.mark.parametrize(("size", "status"), [(99, 200), (100, 200), (101, 413), (10_000, 413)])
-@pytest.mark.parametrize("is_chunked", [False, True])
-def test_body_limit(client: Client, ended: Ended, size: int, status: int, is_chunked: bool) -> None:
-    """A body of just the limit is read, one byte more is not, by its Content-Length or without one."""
-    body = SUM.ljust(size)
-    arguments: dict[str, Any] = {"data": body}
-    if is_chunked:
-        arguments |= {"headers": {"Transfer-Encoding": "chunked"}, "environ_overrides": {"wsgi.input_terminated": True}}
-    response = client.post("/", **arguments)
-    assert status == response.status_code
-    assert ("ok" if status == 200 else "too_large") == ended[0].outcome
-
-
-@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip", "GZIP", "zstd"])
-def test_content_encoding(client: Client, encoding: str) -> None:
-    """Compressed bodies are not read."""
-    response = client.post("/", data=SUM, headers={"Content-Encoding": encoding})
-    assert (415, "Content-Encoding: compressed bodies are not read") == problem(response)
-
-
-@pytest.mark.parametrize("encoding", ["", "identity", "Identity"])
-def test_no_content_encoding(client: Client, encoding: str) -> None:
-    """An encoding that changes nothing is none; its name is case-insensitive (RFC 9110, section 8.4.1)."""
-    assert 200 == client.post("/", data=SUM, headers={"Content-Encoding": encoding}).status_code
-
-
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW"])
-def test_wrong_method_of_the_sum(client: Client, ended: Ended, method: str) -> None:
-    """Whoever comes with another method is shown the curl line that works; the route is known all the same."""
-    response = client.open("/", method=method)
-    assert (405, f"{method} is not allowed here; to add numbers: {CURL}") == problem(response)
-    assert "POST" == response.headers["Allow"]
-    assert ("/", 405, None) == (ended[0].route, ended[0].status, ended[0].outcome)
-
-
-def test_curl_line_has_the_port_that_the_client_used(client: Client) -> None:
-    """The curl line works where the client is, behind a port mapping included."""
-    response = client.get("/", headers={"Host": "127.0.0.1:8080"})
-    assert problem(response)[1].endswith(" http://127.0.0.1:8080/")
-
-
-@pytest.mark.parametrize("host", ["", "a b", "a'; rm -rf /", "é", "<script>", "a:99999999"])
-def test_curl_line_is_whole_for_any_host(client: Client, host: str) -> None:
-    """A Host header that is no host neither gets into the curl line nor breaks it."""
-    detail = problem(client.get("/", headers={"Host": host}))[1]
-    assert "http:///" not in detail
-    assert not host or host not in detail
-
-
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/version", "/openapi.json"])
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "BREW"])
-def test_wrong_method_elsewhere(client: Client, ended: Ended, path: str, method: str) -> None:
-    """What is only read has GET and HEAD."""
-    response = client.open(path, method=method)
-    assert (405, f"{method} is not allowed here") == problem(response)
-    assert {"GET", "HEAD"} == set(response.headers["Allow"].split(", "))
-    assert path == ended[0].route
+def test_answer(app: Application, method: str, path: str, status: int, body: str) -> None:
+    """A fixed path, one with a variable, and HEAD, whose answer has no body but its length."""
+    response = app.test_client().open(path, method=method)
+    assert (status, body) == (response.status_code, response.text)
+    assert len("index") <= int(response.headers["Content-Length"])
 
 
 @pytest.mark.parametrize(
-    "path",
-    ["/nowhere", "/healthz/", "/x//healthz", "/../etc", "/a\nb", "/static/x", "/metrics", "/favicon.ico", "*", "h:443"],
+    ("method", "path", "status"), [("PUT", "/", 405), ("GET", "/items/x", 404), ("GET", "/folder", 308)]
 )
-@pytest.mark.parametrize("method", ["GET", "POST", "BREW"])
-def test_no_such_path(client: Client, ended: Ended, path: str, method: str) -> None:
-    """No other path exists, and none is a redirection; all of them are one route."""
-    assert 404 == problem(client.open("/", method=method, environ_overrides={"PATH_INFO": path}))[0]
-    assert ("unmatched", 404) == (ended[0].route, ended[0].status)
-
-
-def test_slashes_in_front_count_as_one(client: Client, ended: Ended) -> None:
-    """A doubled slash in front, as a careless join of addresses makes it, is answered and not redirected."""
-    response = client.post("/", data=SUM, environ_overrides={"PATH_INFO": "//"})
-    assert (200, b"3\n", "/", "//") == (response.status_code, response.data, ended[0].route, ended[0].path)
-
-
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_probes(client: Client, ended: Ended, path: str) -> None:
-    """A service that runs is alive and ready."""
-    response = client.get(path)
-    assert (200, b"ok\n", path) == (response.status_code, response.data, ended[0].route)
-
-
-def test_stop_withdraws_readiness_and_not_liveness(client: Client, readiness: Readiness) -> None:
-    """From the moment that a stop has begun the service is unready, alive, and still adds."""
-    readiness.withdraw()
-    response = client.get("/readyz")
-    assert (503, "shutting down") == problem(response)
-    assert "1" == response.headers["Retry-After"]
-    assert 200 == client.get("/healthz").status_code
-    assert b"3\n" == client.post("/", data=SUM).data
-
-
-def test_version(client: Client) -> None:
-    """The version says what runs."""
-    expected = {"version": __version__, "revision": "abc123", "python": platform.python_version()}
-    assert expected == client.get("/version").json
-
-
-def test_openapi(client: Client) -> None:
-    """The description of the interface is JSON of OpenAPI 3.1."""
-    response = client.get("/openapi.json")
-    assert ("application/json", 200) == (response.headers["Content-Type"], response.status_code)
-    assert response.json is not None
-    assert response.json["openapi"].startswith("3.1.")
-
-
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/version", "/openapi.json", "/", "/nowhere"])
-def test_head(client: Client, path: str) -> None:
-    """HEAD answers what GET does, without a body."""
-    with_body, without = client.get(path), client.head(path)
-    assert (with_body.status_code, b"") == (without.status_code, without.data)
-    assert with_body.headers["Content-Type"] == without.headers["Content-Type"]
+def test_routing(app: Application, method: str, path: str, status: int) -> None:
+    """What no fixed rule answers for is left to Flask."""
+    assert status == app.test_client().open(path, method=method).status_code
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "arguments"),
+    ("method", "path", "route"),
     [
-        ("POST", "/", {"data": SUM}),
-        ("POST", "/", {"data": b"x"}),
-        ("POST", "/", {"data": SUM, "headers": {"Content-Encoding": "gzip"}}),
-        ("POST", "/", {"data": SUM.ljust(101)}),
-        ("GET", "/", {}),
-        ("GET", "/nowhere", {}),
-        ("GET", "/healthz", {}),
-        ("GET", "/version", {}),
-        ("GET", "/openapi.json", {}),
-        ("HEAD", "/healthz", {}),
+        ("GET", "/", "/"),
+        ("GET", "/items/7", "/items/<int:number>"),
+        ("GET", "/items/8", "/items/<int:number>"),
+        ("GET", "/none", UNMATCHED),
+        ("PUT", "/", UNMATCHED),
     ],
 )
-def test_headers_of_every_answer(client: Client, method: str, path: str, arguments: dict[str, Any]) -> None:
-    """Every answer carries a request id and forbids sniffing, and none tells what serves it."""
-    headers = arguments.get("headers", {}) | {"X-Request-ID": "my-id"}
-    response = client.open(path, method=method, **{**arguments, "headers": headers})
-    assert (["my-id"], ["nosniff"]) == (
-        response.headers.getlist("X-Request-ID"),
-        response.headers.getlist("X-Content-Type-Options"),
-    )
-    assert "Server" not in response.headers
+def test_route(app: Application, method: str, path: str, route: str) -> None:
+    """The exchange learns the rule, not the path."""
+    exchange = Exchange("id", method, path, "127.0.0.1", "test")
+    app.test_client().open(path, method=method, environ_overrides={ENVIRON_KEY: exchange})
+    assert route == exchange.route
 
 
-def test_bad_request_id_is_replaced(client: Client, ended: Ended) -> None:
-    """An id that could harm is replaced; header, body and log agree on the new one."""
-    response = client.get("/nowhere", headers={"X-Request-ID": 'a"b c'})
-    assert ended[0].request_id == response.headers["X-Request-ID"] == json.loads(response.data)["request_id"]
-    assert 32 == len(ended[0].request_id)
+def test_redirect_leads_to_the_host_that_was_asked(app: Application) -> None:
+    """A path without its slash at the end is sent to the one with it, where the client is."""
+    response = app.test_client().get("/folder", base_url="http://example.org:8080")
+    assert "http://example.org:8080/folder/" == response.headers["Location"]
 
 
-def fail() -> None:
-    """Raise what no handler expects."""
-    raise LookupError("secret")
+def test_hooks(app: Application) -> None:
+    """Hooks are called in the order of Flask, with the context that they need."""
+    called = []
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda *_: called.append((name, request.path))
+
+    def note_response(name: str) -> Callable[[Response], Response]:
+        return lambda response: called.append((name, request.path)) or response  # type: ignore[func-returns-value]
+
+    app.url_value_preprocessor(note("url_value_preprocessor"))
+    app.before_request(note("before_request"))
+    app.before_request(lambda: after_this_request(note_response("after_this_request")) and None)  # type: ignore[func-returns-value]
+    app.after_request(note_response("after_request"))
+    app.teardown_request(note("teardown_request"))
+    assert "index" == app.test_client().get("/").text
+    names = ["url_value_preprocessor", "before_request", "after_this_request", "after_request", "teardown_request"]
+    assert [(name, "/") for name in names] == called
 
 
-def test_bug(app: Flask, client: Client, ended: Ended, log_lines: "Lines") -> None:
-    """A bug is answered without any internals; the log has its traceback under the same request id."""
-    app.add_url_rule("/bug", view_func=fail)
-    response = client.get("/bug")
-    assert (500, "internal error") == problem(response)
-    assert b"secret" not in response.data
-    assert b"LookupError" not in response.data
-    line = log_lines.only
-    assert ("error", response.headers["X-Request-ID"]) == (line["level"], line["request_id"])
-    assert line["traceback"].endswith("LookupError: secret\n")
-    assert ("/bug", 500, "LookupError") == (ended[0].route, ended[0].status, ended[0].error)
+def test_hook_answers_in_place_of_the_view(app: Application) -> None:
+    """What a hook returns is the response."""
+    app.before_request(lambda: "closed")
+    assert "closed" == app.test_client().get("/").text
 
 
-@pytest.mark.parametrize("status", [400, 403, 410, 418, 429, 500, 501, 503])
-def test_other_errors(app: Flask, client: Client, status: int) -> None:
-    """Whatever status a view may choose, the form of the answer is the same."""
-    app.add_url_rule("/other", view_func=lambda: abort(status, description="why"))
-    assert (status, "why") == problem(client.get("/other"))
+@pytest.mark.parametrize(
+    "signal", [appcontext_pushed, appcontext_popped, request_started, request_finished, request_tearing_down]
+)
+def test_signals(app: Application, signal: NamedSignal) -> None:
+    """Whoever has connected to a signal of Flask's is told."""
+    told = []
+
+    def note(sender: Application, **_: object) -> None:
+        told.append(sender)
+
+    with signal.connected_to(note):
+        app.test_client().get("/")
+    assert [app] == told
 
 
-def test_client_behind_a_proxy(make_settings: Callable[..., Settings], readiness: Readiness, ended: Ended) -> None:
-    """The setting decides which proxies are believed."""
-    app = create_app(make_settings(forwarded_allow_ips="127.0.0.1"), readiness, [ended])
-    ClosingClient(app).get("/healthz", headers={"X-Forwarded-For": "198.51.100.1"})
-    assert "198.51.100.1" == ended[0].client
+def test_context(app: Application) -> None:
+    """The proxies of Flask work in a view, and outside of a request in the contexts that Flask offers."""
+    app.add_url_rule("/link", "link", lambda: setattr(g, "seen", url_for("item", number=3)) or g.seen)
+    assert "/items/3" == app.test_client().get("/link").text
+    with app.test_request_context("/items/5"):
+        assert ("item", {"number": 5}) == (request.endpoint, request.view_args)
 
 
-def test_routes(app: Flask) -> None:
-    """There are no other routes than those of the contract."""
-    expected = {
-        "/": {"POST"},
-        **{path: {"GET", "HEAD"} for path in ("/healthz", "/readyz", "/version", "/openapi.json")},
-    }
-    assert expected == {rule.rule: rule.methods for rule in app.url_map.iter_rules()}
+def test_no_session(app: Application) -> None:
+    """A session can't be written, and Flask's own message says so; nothing is kept from one request to the next."""
+    app.add_url_rule("/write", "write", lambda: session.update(a=1))
+    app.testing = True
+    with pytest.raises(RuntimeError, match="no secret key was set"):
+        app.test_client().get("/write")
+    assert "Set-Cookie" not in app.test_client().get("/").headers
+
+
+def test_errors(app: Application) -> None:
+    """Error handlers answer for what a view raises."""
+    app.register_error_handler(ZeroDivisionError, lambda error: (str(error), 400))
+    app.add_url_rule("/divide", "divide", lambda: str(1 // 0))
+    response = app.test_client().get("/divide")
+    assert (400, "integer division or modulo by zero") == (response.status_code, response.text)

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
-from flask import Flask
 from werkzeug.test import Client, EnvironBuilder
 
+from app.application import Application
 from app.client import ClientAddress
 from app.correlation import Trace
-from app.exchange import ENVIRON_KEY, UNMATCHED, Exchange, note_route
+from app.exchange import ENVIRON_KEY, UNMATCHED, Exchange
 from app.measurement import Measurement
 
 
@@ -259,9 +259,8 @@ def item(number: int) -> str:
 
 def test_route_is_the_rule(measure: Callable[..., Measurement], watcher: Watcher) -> None:
     """The route is the rule, of which there are only so many; without one it is `unmatched`."""
-    app = Flask(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
     app.add_url_rule("/items/<int:number>", view_func=item)
-    app.before_request(note_route)
     app.wsgi_app = measure(app.wsgi_app)  # type: ignore[method-assign]
     client = Client(app)
     for path in ("/items/1", "/items/2", "/items/x", "/nowhere"):
