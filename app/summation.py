@@ -1,15 +1,18 @@
 """Exact sums: bytes of JSON in, plain decimal notation out."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, localcontext
+from functools import partial
+from itertools import count, filterfalse
 from operator import length_hint, mul
 from typing import Annotated
 
 import msgspec
 
 from app.decoding import BodyError, NotNumbersError, OutOfRangeError, decode, element_error
+from app.magnitude import NUMBERS, sum_by_magnitude
 
 # The range of an element, kept by the constructor of the number itself: at most 1,000 significant digits, the highest
 # at 10^1000, the lowest at 10^-1000 (the lowest place of a context is Emin - prec + 1). What does not fit raises.
@@ -33,6 +36,9 @@ class Sum:
 
     text: str
     numbers: int
+
+
+_Adder = Callable[[Iterable[Decimal]], Decimal | int]
 
 
 class _Integers(msgspec.Struct):
@@ -67,7 +73,8 @@ def add(body: bytes) -> Sum:
     try:
         if b"\\" in body or not body.isascii():
             _refuse_other_scripts(values)
-        total = _total(values, weights)
+        add_all = sum_by_magnitude if b"e" in body or b"E" in body else sum
+        total = _total(values, weights, add_all)
     except _RefusedElement as error:
         value = values[error.index]
         # A decimal is text like a string: what stands in quotes in the body was one.
@@ -97,32 +104,37 @@ def _refuse_other_scripts(values: Sequence[int | str]) -> None:
             raise _RefusedElement(index, NotNumbersError)
 
 
-def _total(values: Sequence[int | str], weights: Iterable[int] | None) -> Decimal:
+def _total(values: Sequence[int | str], weights: Iterable[int] | None, add_all: _Adder) -> Decimal:
     try:
-        return _weighted_sum(values, weights)
+        return _weighted_sum(values, weights, add_all)
     except _RefusedElement as error:
         refused = str(values[error.index])
         if refused == refused.strip(WHITE_SPACE):
             raise
     # The constructor takes no white space, and to strip it from every element would cost a tenth of the sum.
-    return _weighted_sum([str(value).strip(WHITE_SPACE) for value in values], weights)
+    return _weighted_sum([str(value).strip(WHITE_SPACE) for value in values], weights, add_all)
 
 
-def _weighted_sum(values: Sequence[int | str], weights: Iterable[int] | None) -> Decimal:
+def _weighted_sum(values: Sequence[int | str], weights: Iterable[int] | None, add_all: _Adder) -> Decimal:
     remaining = iter(values)
     numbers = map(ELEMENT.create_decimal, remaining)
-    kind: type[BodyError] = NotNumbersError
     with localcontext(TOTAL):
         try:
-            total = sum(numbers if weights is None else map(mul, numbers, weights), Decimal(0))
+            total = Decimal(add_all(numbers if weights is None else map(mul, numbers, weights)))
         except InvalidOperation:
-            pass
+            # "sNaN" is found when it is added, and others may have been read by then.
+            first = max(0, len(values) - length_hint(remaining) - NUMBERS)
         except (Inexact, Overflow):
-            kind = OutOfRangeError
+            raise _RefusedElement(len(values) - length_hint(remaining) - 1, OutOfRangeError) from None
         else:
             if total.is_finite():
                 return total
-            remaining = iter(values)  # "NaN" and "Infinity" are added without a word.
-            while ELEMENT.create_decimal(next(remaining)).is_finite():
-                pass
-    raise _RefusedElement(len(values) - length_hint(remaining) - 1, kind)
+            first = 0  # "NaN" and "Infinity" are added without a word.
+    raise _RefusedElement(next(filterfalse(partial(_is_number, values), count(first))), NotNumbersError)
+
+
+def _is_number(values: Sequence[int | str], index: int) -> bool:
+    try:
+        return ELEMENT.create_decimal(values[index]).is_finite()
+    except InvalidOperation:
+        return False

@@ -544,6 +544,23 @@ def test_broken_bodies_against_the_oracle(elements: list[str], edits: list[tuple
     check(body)
 
 
+@given(
+    st.lists(st.tuples(st.integers(-(10**6), 10**6), st.integers(-1000, 990)), min_size=1, max_size=40),
+    st.integers(1, 500),
+    st.none() | st.sampled_from(['"NaN"', '"sNaN"', '"-Infinity"', "1e1001", '"x"', '"1e5 "', "0e-99999", "0e99999"]),
+    st.integers(0, 20000),
+)
+@settings(max_examples=40)
+def test_magnitudes_against_the_oracle(
+    parts: list[tuple[int, int]], times: int, stranger: str | None, place: int
+) -> None:
+    """Thousands of numbers of any magnitude come to what fractions say; the first guilty one among them is named."""
+    elements = [f"{digits}e{exponent}" for digits, exponent in parts] * times
+    if stranger is not None:
+        elements.insert(place, stranger)
+    check(body_of(elements))
+
+
 @given(st.lists(ELEMENTS, max_size=3), st.integers(0, 200))
 def test_truncated_bodies_are_malformed(elements: list[str], length: int) -> None:
     """A body that is cut short is malformed, wherever it is cut."""
