@@ -67,13 +67,15 @@ def box() -> Path:
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Return a home for Vagrant beside a libvirt that runs."""
+    """Return a home for Vagrant beside a libvirt that runs. In the end this host is what it was before."""
     folder = tmp_path_factory.mktemp("rehearsal")
+    before = libvirt.traces()
     with libvirt.running(folder):
         home = folder / "vagrant.d"
         home.mkdir()
         (home / "Vagrantfile").write_text(HOME_VAGRANTFILE.format(driver=libvirt.driver()))
         yield home
+    assert before == libvirt.traces()
 
 
 @pytest.fixture(scope="session")

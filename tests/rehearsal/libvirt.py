@@ -1,5 +1,6 @@
 """The libvirt of this host, or one of the rehearsal's own where none runs: in a container, on a CI runner."""
 
+import json
 import shutil
 import subprocess
 import time
@@ -8,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 URI = "qemu:///system"
+
+FIREWALL = [(program, table) for program in ("iptables", "ip6tables") for table in ("filter", "nat", "mangle")]
 
 # A sandbox has no cgroups to give away, no AppArmor and no user but root. `file` does without a second daemon for logs.
 SANDBOX = """\
@@ -49,6 +52,47 @@ def driver() -> str:
     return "kvm" if Path("/dev/kvm").exists() and flags & {"vmx", "svm"} else "qemu"
 
 
+def traces() -> set[str]:
+    """List what a machine can leave behind on this host: processes, networks, rules of the firewall."""
+    processes = {
+        f"process {path.parent.name} {name}"
+        for path in Path("/proc").glob("[0-9]*/comm")
+        if (name := _text(path).strip()).startswith(("qemu", "dnsmasq", "libvirtd", "virtlogd"))
+    }
+    links = json.loads(subprocess.run(["ip", "-json", "link"], check=True, capture_output=True).stdout)
+    rules = {
+        f"{program} {table} {rule}"
+        for program, table in FIREWALL
+        for rule in _iptables(program, table, "--list-rules")
+        if "LIBVIRT" in rule
+    }
+    return processes | {f"network {link['ifname']}" for link in links} | rules
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):  # It has ended meanwhile.
+        return ""
+
+
+def _iptables(program: str, table: str, *arguments: str) -> list[str]:
+    command = [program, "--wait", "--table", table, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def _remove_chains() -> None:
+    # libvirt keeps its chains for the next network, and when it ends nobody removes them.
+    for program, table in FIREWALL:
+        rules = [rule.split() for rule in _iptables(program, table, "--list-rules") if "LIBVIRT" in rule]
+        for rule in rules:
+            if rule[0] == "-A":
+                _iptables(program, table, "--delete", *rule[1:])
+        for rule in rules:
+            if rule[0] == "-N":
+                _iptables(program, table, "--delete-chain", rule[1])
+
+
 @contextmanager
 def running(folder: Path) -> Iterator[None]:
     """Make sure that a libvirt runs; one that had to be started keeps everything in the folder and ends with it."""
@@ -74,3 +118,4 @@ def running(folder: Path) -> Iterator[None]:
     finally:
         daemon.terminate()
         daemon.wait(30)
+        _remove_chains()
