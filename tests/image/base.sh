@@ -5,8 +5,9 @@
 #   tests/image/base.sh official   CPython under /usr/local, compiled as docker-library/python does it; nearest to what users pull
 #   tests/image/base.sh trixie     Debian 13's own Python 3.13
 #   tests/image/base.sh bookworm   Debian 12's own Python 3.11
+#   tests/image/base.sh prometheus Debian's Prometheus, for the one that the rehearsal machine may have
 #
-# Without arguments it makes all three. `official` is tagged as the default of ARG PYTHON_IMAGE as well, so that the literal
+# Without arguments it makes all four. `official` is tagged as the default of ARG PYTHON_IMAGE as well, so that the literal
 # `docker build .` finds it. An image that is already there is kept: remove it to make it anew.
 #
 # Needs root, mmdebstrap and a Docker engine. The certificates that this machine's administrator added to its trust store
@@ -18,6 +19,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 official_tag=python:3.13-slim-trixie
 extra_ca=${EXTRA_CA_DIR:-/usr/local/share/ca-certificates}
+prometheus_tag=$(grep -o 'prom/prometheus:[^"]*' "$here/../../Vagrantfile")
 label='LABEL org.opencontainers.image.description="stand-in made by tests/image/base.sh"'
 
 bootstrap() { # bootstrap SUITE PACKAGES TARBALL [HOOK...]: a minimal Debian with the machine's extra certificates
@@ -32,7 +34,7 @@ bootstrap() { # bootstrap SUITE PACKAGES TARBALL [HOOK...]: a minimal Debian wit
 
 debian() { # debian SUITE: the Python that Debian ships, under the names that the official image has
     bootstrap "$1" python3,python3-venv,python3-pip,libpython3-dev,python-is-python3 "$scratch/$1.tar"
-    docker import --change 'CMD ["python3"]' --change "$label" "$scratch/$1.tar" "python-standin:$1"
+    docker import --change 'CMD ["python3"]' --change "$label" "$scratch/$1.tar" "standin:$1"
 }
 
 official() {
@@ -41,18 +43,26 @@ official() {
         --customize-hook='chroot "$1" sh /tmp/cpython.sh python3.13' \
         --customize-hook='rm "$1/tmp/cpython.sh"'
     docker import --change 'CMD ["python3"]' --change 'ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin' \
-        --change "$label" "$scratch/official.tar" python-standin:official
+        --change "$label" "$scratch/official.tar" standin:official
     # A real image of that name is better than ours and must never be replaced by it.
-    docker image inspect "$official_tag" >/dev/null 2>&1 || docker tag python-standin:official "$official_tag"
+    docker image inspect "$official_tag" >/dev/null 2>&1 || docker tag standin:official "$official_tag"
+}
+
+prometheus() { # starts as prom/prometheus does
+    bootstrap trixie prometheus "$scratch/prometheus.tar"
+    docker import --change 'ENTRYPOINT ["/usr/bin/prometheus"]' \
+        --change 'CMD ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/var/lib/prometheus"]' \
+        --change "$label" "$scratch/prometheus.tar" standin:prometheus
+    docker image inspect "$prometheus_tag" >/dev/null 2>&1 || docker tag standin:prometheus "$prometheus_tag"
 }
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT INT TERM
-for base in "${@:-official trixie bookworm}"; do
+for base in "${@:-official trixie bookworm prometheus}"; do
     for name in $base; do
-        docker image inspect "python-standin:$name" >/dev/null 2>&1 && continue
+        docker image inspect "standin:$name" >/dev/null 2>&1 && continue
         case $name in
-            official) official ;;
+            official | prometheus) "$name" ;;
             trixie | bookworm) debian "$name" ;;
             *) echo "unknown base: $name" >&2 && exit 64 ;;
         esac

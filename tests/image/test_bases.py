@@ -5,7 +5,7 @@ import pytest
 from engine import Start
 
 # The first is laid out as the official image is: what is proven on it is nearest to what a user's Docker will pull.
-BASES = ("python-standin:official", "python-standin:trixie", "python-standin:bookworm")
+BASES = ("standin:official", "standin:trixie", "standin:bookworm")
 
 
 def require(base: str) -> None:

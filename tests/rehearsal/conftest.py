@@ -14,10 +14,10 @@ import pytest
 from machine import Machine
 
 ROOT = Path(__file__).resolve().parents[2]
-BASE_IMAGE = "python:3.13-slim-trixie"
+IMAGES = ("python:3.13-slim-trixie", "prom/prometheus:v3.5.0")
 PACKAGES = (
     "vagrant vagrant-libvirt qemu-system-x86 qemu-utils libvirt-daemon-system libvirt-clients dnsmasq-base rsync "
-    "openssh-client iproute2 mmdebstrap extlinux syslinux-common fdisk e2fsprogs slirp4netns docker.io"
+    "openssh-client iproute2 iptables mmdebstrap extlinux syslinux-common fdisk e2fsprogs slirp4netns docker.io"
 )
 
 # What concerns this host and not the project goes where Vagrant expects it of every user.
@@ -56,8 +56,8 @@ def box() -> Path:
     path.parent.mkdir(exist_ok=True)
     environment = dict(os.environ)
     with tempfile.NamedTemporaryFile(suffix=".tar") as image:
-        # Without an image of that name here the machine fetches it from Docker Hub, as a user's does.
-        if subprocess.run(["docker", "save", "--output", image.name, BASE_IMAGE], check=False).returncode == 0:
+        # Without images of these names here the machine fetches them from Docker Hub, as a user's does.
+        if subprocess.run(["docker", "save", "--output", image.name, *IMAGES], check=False).returncode == 0:
             environment["IMAGE"] = image.name
         if libvirt.driver() == "qemu":
             environment["CONTEXT"] = str(ROOT)
@@ -82,10 +82,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def machine(box: Path, home: Path) -> Iterator[Machine]:
     """Return the machine, not yet booted, and destroy it in the end."""
     ports = [int(os.environ.get("PORT", "5000")), int(os.environ.get("METRICS_PORT", "9464"))]
-    for port in ports:
+    for port in (*ports, 9090):
         # Vagrant would not notice: the program that has the port would answer in the machine's place.
         with socket.socket() as probe:
-            assert probe.connect_ex(("127.0.0.1", port)) != 0, f"port {port} is taken: set PORT and METRICS_PORT"
+            assert probe.connect_ex(("127.0.0.1", port)) != 0, f"port {port} is taken"
     project = home.parent / "project"
     shutil.copytree(ROOT, project, symlinks=True, ignore=shutil.ignore_patterns(".git", ".venv", ".vagrant", "build"))
     machine = Machine(

@@ -37,9 +37,9 @@ class Machine:
         assert run.returncode == 0, f"vagrant {' '.join(arguments)}: status {run.returncode}\n{log.read_text()}"
         return log.read_text()
 
-    def up(self) -> str:
+    def up(self, **environment: str) -> str:
         """Boot the machine and note how ssh reaches it: `vagrant ssh` takes seconds to say a word."""
-        printed = self.vagrant("up")
+        printed = self.vagrant("up", **environment)
         (self.project / ".vagrant" / "ssh").write_text(self.vagrant("ssh-config"))
         return printed
 

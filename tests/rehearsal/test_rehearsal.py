@@ -6,9 +6,11 @@ import socket
 import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 import libvirt
 import pytest
+import yaml
 from machine import Machine, eventually
 
 
@@ -120,8 +122,23 @@ def test_crash(machine: Machine, crash: str) -> None:
 def test_halt(machine: Machine) -> None:
     """After `vagrant halt` and `vagrant up` the last version serves again, without provisioning."""
     machine.vagrant("halt")
-    machine.up()
+    machine.up(PROMETHEUS="1")  # For the test below, which needs the port from the boot on.
     eventually("9.9.9", lambda: json.loads(machine.get("/version"))["version"])
+
+
+def test_prometheus(machine: Machine) -> None:
+    """Only with PROMETHEUS set there is a Prometheus; it scrapes the service and evaluates the shipped rules."""
+    assert "prometheus" not in machine.guest("docker ps --all --format '{{.Names}}'").split()
+    machine.vagrant("provision", PROMETHEUS="1")
+
+    def ask(path: str) -> Any:
+        return json.loads(machine.get(f"/api/v1/{path}", 9090))["data"]
+
+    eventually(["1"], lambda: [series["value"][1] for series in ask("query?query=up")["result"]])
+    files = (machine.project / "config" / "prometheus" / "rules").glob("*.yml")
+    groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
+    expected = {group["name"]: len(group["rules"]) for group in groups}
+    assert expected == {group["name"]: len(group["rules"]) for group in ask("rules")["groups"]}
 
 
 def test_destroy(machine: Machine) -> None:
