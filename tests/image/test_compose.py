@@ -48,6 +48,29 @@ def test_hardened(services: dict[str, Any], name: str) -> None:
     assert [port for port in service["ports"] if not port.startswith("127.0.0.1:")] == []
 
 
+def test_the_rehearsal_machine_is_hardened_alike(services: dict[str, Any]) -> None:
+    """The Vagrantfile starts the service with the same options, and the same Prometheus."""
+    vagrantfile = (engine.REPOSITORY / "Vagrantfile").read_text()
+    text = vagrantfile.partition("limits = %w[\n")[2].partition("\n]")[0]
+    options = dict(zip(text.split()[1::2], text.split()[2::2], strict=True))
+    app = services["app"]
+    expected = {
+        "--cap-drop": "ALL",
+        "--security-opt": "no-new-privileges",
+        "--memory": app["mem_limit"],
+        "--memory-swap": app["memswap_limit"],
+        "--cpus": f"{app['cpus']:g}",
+        "--cpu-shares": str(app["cpu_shares"]),
+        "--pids-limit": str(app["pids_limit"]),
+        "--shm-size": app["shm_size"],
+        "--ulimit": f"nofile={app['ulimits']['nofile']}",
+        "--log-driver": app["logging"]["driver"],
+    }
+    assert text.split()[0] == "--read-only"
+    assert expected == {name: value for name, value in options.items() if name in expected}
+    assert f'"{services["prometheus"]["image"]}"' in vagrantfile
+
+
 def test_prometheus_finds_the_service(services: dict[str, Any]) -> None:
     """The target that is mounted for Compose is the service's own name, on the port of its metrics."""
     targets = yaml.safe_load((FOLDER / "prometheus/targets-compose/app.yml").read_text())
