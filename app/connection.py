@@ -147,6 +147,10 @@ class Connection:
             raise Refusal(431, str(error)) from None
         except ParseError as error:
             raise Refusal(400, f"not HTTP: {error}") from None
+        except ValueError:
+            # The parser checks that a length consists of digits, and not how many: int() refuses more than 4,300. One
+            # such request has been seen to end a worker, together with the requests of everybody else in it.
+            raise Refusal(400, "not HTTP: Invalid Content-Length value") from None
         if self._has_head and not had_head:
             self.deadline = now + self.limits.body
         self.is_too_large = max(len(self.body), self.parser.content_length or 0) > self.limits.body_bytes

@@ -7,6 +7,8 @@ import socket
 import time
 from contextlib import suppress
 
+import structlog
+
 from app.acceptor import Acceptor
 from app.connection import Connection, State
 from app.handler import Handler
@@ -102,6 +104,9 @@ class EventLoop:
             connection.receive(self._now)
         except Refusal as refusal:
             self._refuse(connection, refusal)
+        except Exception:  # noqa: BLE001 - a bug, of the parser for instance, may end one connection and not the worker
+            structlog.get_logger().exception("connection error", client=connection.address)
+            self._refuse(connection, Refusal(500, "internal error"))
         self._settle(connection)
         if connection.is_large:
             self._bound_large_bodies()

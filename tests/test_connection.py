@@ -128,6 +128,7 @@ def test_too_large_body(pair: Pair, request_bytes: bytes) -> None:
     ("request_bytes", "status", "detail"),
     [
         (b"GARBAGE\r\n\r\n", 400, None),
+        (POST + b"Content-Length: " + b"0" * 5000 + b"\r\n\r\n", 400, "not HTTP: Invalid Content-Length value"),
         (b"GET / HTTP/1.1\r\n\r\n", 400, "no Host header"),
         (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, None),
         (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "Host header: no host"),

@@ -4,9 +4,10 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from gunicorn.asgi.parser import PythonProtocol
 
 from app.client import ClientAddress
 from app.event_loop import EventLoop
@@ -15,6 +16,9 @@ from app.limits import Limits
 from app.measurement import Measurement
 from app.service import Service
 from app.work_queue import WorkQueue
+
+if TYPE_CHECKING:
+    from conftest import Lines
 
 LARGE = 16 * 1024 * 1024
 GET = b"GET /%s HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -144,3 +148,26 @@ def test_what_would_wait_for_too_long_is_refused_at_once(
     assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert b"\r\nRetry-After: 1\r\n" in answer
     assert b"\r\nConnection: close\r\n" in answer
+
+
+def test_a_bug_ends_one_connection(
+    serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch, log_lines: "Lines"
+) -> None:
+    """What nobody has foreseen is answered by 500 and logged, and the event loop goes on with everybody else."""
+    answer = bytearray()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a secret")
+
+    def steps(client: socket.socket) -> Iterator[None]:
+        monkeypatch.setattr(PythonProtocol, "feed", fail)
+        client.sendall(GET % b"path")
+        while not answer.endswith(b"}\n"):
+            yield
+            answer.extend(received(client))
+
+    serve(steps)
+    assert answer.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert b"secret" not in answer
+    assert ("error", "connection error") == (log_lines.only["level"], log_lines.only["event"])
+    assert "a secret" in log_lines.only["traceback"]

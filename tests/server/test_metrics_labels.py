@@ -49,7 +49,7 @@ def test_the_known_series_are_there_before_the_first_request(output: Path) -> No
         processor_time = counting.pop("process_cpu_seconds_total")
         assert processor_time > 0
         assert {0.0} == set(counting.values())
-        for status in (400, 408, 414, 431, 503):
+        for status in (400, 408, 414, 431, 500, 503):
             assert f'http_requests_rejected_total{{status="{status}"}}' in counting
         for outcome in ("ok", "malformed", "not_numbers", "out_of_range", "too_large"):
             assert f'sum_requests_total{{outcome="{outcome}"}}' in counting

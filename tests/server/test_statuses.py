@@ -184,6 +184,7 @@ def test_a_body_of_exactly_the_limit_is_read(service: Service, make: object) -> 
         pytest.param(head("GET /healthz HTTP/1.1", "Host: test", "A: \x01"), 400, id="control in a header"),
         pytest.param(head("GET /healthz HTTP/1.1", "Host: test", "nonsense"), 400, id="header without a colon"),
         pytest.param(head("POST / HTTP/1.1", "Host: test", "Content-Length: -1"), 400, id="negative length"),
+        pytest.param(head("POST / HTTP/1.1", "Host: test", "Content-Length: " + "9" * 5000), 400, id="long length"),
         pytest.param(head("POST / HTTP/1.1", "Host: test", "Content-Length: 1_0"), 400, id="length that is no number"),
         pytest.param(
             head("POST / HTTP/1.1", "Host: test", "Content-Length: 1", "Content-Length: 2"), 400, id="two lengths"
