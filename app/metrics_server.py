@@ -33,7 +33,10 @@ def metrics_application(extension: PrometheusMetrics) -> "WSGIApplication":
 
     def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/metrics" and environ["REQUEST_METHOD"] in {"GET", "HEAD"}:
-            text, content_type = extension.generate_metrics(environ.get("HTTP_ACCEPT"))
+            try:
+                text, content_type = extension.generate_metrics(environ.get("HTTP_ACCEPT"))
+            except (TypeError, ValueError):  # The library compares the version in Accept as a number, whatever it is.
+                text, content_type = extension.generate_metrics(None)
             start_response("200 OK", [("Content-Type", content_type)])
             return [text.encode()]
         exchange: Exchange = environ[ENVIRON_KEY]

@@ -54,6 +54,9 @@ def test_only_the_metrics_are_there(client: Client, method: str, path: str, expe
         ("text/plain;version=0.0.4", "text/plain"),
         ("application/openmetrics-text", "application/openmetrics-text"),
         ("application/openmetrics-text; version=1.0.0; charset=utf-8", "application/openmetrics-text"),
+        ("application/openmetrics-text; version=x", "text/plain"),
+        ('text/plain; version="1.0.0"', "text/plain"),
+        ("text/plain; version=" + "9" * 5000, "text/plain"),
     ],
 )
 def test_the_form_is_chosen_by_accept(client: Client, accept: str | None, expected: str) -> None:
