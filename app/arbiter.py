@@ -2,10 +2,15 @@
 
 import signal
 import time
+from typing import TYPE_CHECKING
 
 from gunicorn.arbiter import Arbiter as BaseArbiter
 
-from app.worker import STOP_SIGNALS
+from app.pace import BURST, INTERVAL_SECONDS, Pace
+from app.worker import STOP_SIGNALS, Worker
+
+if TYPE_CHECKING:
+    from app.server import Server
 
 
 class Arbiter(BaseArbiter):  # type: ignore[misc]
@@ -16,29 +21,54 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
     """
 
     _drained_at: float | None = None
+    starting: Worker | None = None
+
+    def __init__(self, app: "Server") -> None:
+        super().__init__(app)
+        self._pace = Pace(max(BURST, self.num_workers), time.monotonic())
 
     def spawn_worker(self) -> int | None:
-        """Start a worker that misses no signal.
+        """Start a worker that misses no signal, or return None if there is no process, file or memory for one.
 
-        One that came between the fork and the worker's own handlers would end up in the worker's copy of the master's
-        queue: such a worker has been seen to sleep through a stop until it was killed.
+        A signal that came between the fork and the worker's own handlers would end up in the worker's copy of the
+        master's queue: such a worker has been seen to sleep through a stop until it was killed.
         """
+        self.starting = None
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
             pid: int | None = super().spawn_worker()
+        except OSError as error:
+            # gunicorn would end the whole service, because of a shortage that another worker may outlive.
+            self.log.critical("no worker can be started: %s", error.strerror)
+            if self.starting is not None:
+                self.app.slots.release(self.starting.slot)
+            return None
+        else:
             return pid
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
+    def spawn_workers(self) -> None:
+        """Start the workers that are missing, at a pace that leaves the machine to others if each of them dies."""
+        for _ in range(self.num_workers - len(self.WORKERS)):
+            if not self._pace.take(time.monotonic()) or self.spawn_worker() is None:
+                break
+
     def start(self) -> None:
         """Listen on both ports."""
         super().start()
-        self.app.metrics_server.ensure(self.app.metrics.extension, self._release_workers)
+        self._keep_metrics()
 
     def stop(self, graceful: bool = True) -> None:
         """Stop the workers, and the server of the metrics last: it has their last counts."""
         super().stop(graceful)
         self.app.metrics_server.stop()
+
+    def _keep_metrics(self) -> None:
+        try:
+            self.app.metrics_server.ensure(self.app.metrics.extension, self._release_workers)
+        except OSError as error:
+            self.log.critical("the metrics cannot be served: %s", error.strerror)
 
     def _release_workers(self) -> None:
         for listener in self.LISTENERS:
@@ -74,7 +104,9 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
         self.log.warning("SIGUSR2 is not supported: start another instance instead")
 
     def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
-        """Wait for signals, and not beyond the end of draining."""
+        """Wait for signals, and not beyond the end of draining or the time for the next worker."""
+        if len(self.WORKERS) < self.num_workers:
+            timeout = min(timeout, INTERVAL_SECONDS)
         if self._drained_at is not None:
             timeout = min(timeout, max(self._drained_at - time.monotonic(), 0.0))
         signals: list[int] = super().wait_for_signals(timeout)
@@ -85,4 +117,4 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
         if self._drained_at is not None and time.monotonic() >= self._drained_at:
             raise StopIteration
         super().manage_workers()
-        self.app.metrics_server.ensure(self.app.metrics.extension, self._release_workers)
+        self._keep_metrics()

@@ -63,21 +63,27 @@ class MetricsServer:
         self._pid = 0
 
     def ensure(self, extension: PrometheusMetrics, release: Callable[[], None]) -> None:
-        """Start the process where it does not run; `release` lets go, in it, of what belongs to the workers."""
+        """Start the process where it does not run; `release` lets go, in it, of what belongs to the workers.
+
+        Raises OSError where there is no room for another process.
+        """
         if self._runs():
             return
         master = os.getpid()
+        self._pid = 0
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # Until the handler below is in place.
-        self._pid = os.fork()
-        if self._pid == 0:
-            status = 1
-            try:
-                release()
-                self._serve(extension, master)
-                status = 0
-            finally:
-                os._exit(status)  # What the master has registered for its own exit is not for this process.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        try:
+            self._pid = os.fork()
+            if self._pid == 0:
+                status = 1
+                try:
+                    release()
+                    self._serve(extension, master)
+                    status = 0
+                finally:
+                    os._exit(status)  # What the master has registered for its own exit is not for this process.
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     def stop(self) -> None:
         """End the process."""

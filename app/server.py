@@ -79,6 +79,7 @@ class Server(Application):  # type: ignore[misc]
 
     def _take_slot(self, arbiter: Arbiter, worker: Worker) -> None:
         worker.slot = self.slots.take(arbiter.pid)
+        arbiter.starting = worker
 
     def _release_slot(self, _arbiter: Arbiter, worker: Worker) -> None:
         has_left = self.slots.release(worker.slot)

@@ -18,6 +18,7 @@ from app import main as app_main
 from app import server
 from app.arbiter import Arbiter
 from app.main import main
+from app.pace import BURST, INTERVAL_SECONDS
 from app.server import Server
 from app.settings import Settings
 
@@ -208,11 +209,82 @@ def test_waiting_ends_with_the_draining(
 
     monkeypatch.setattr(BaseArbiter, "wait_for_signals", wait)
     made = arbiter(drain_seconds=5)
+    made.num_workers = 0
     if drained_for is not None:
         made.handle_term()
         made.clock.now += drained_for
     assert [signal.SIGCHLD] == made.wait_for_signals(timeout)
     assert [expected] == timeouts
+
+
+def alarms(lines: "Lines") -> list[str]:
+    """List what has been logged as critical."""
+    return [line["event"] for line in lines.json if line["level"] == "critical"]
+
+
+def test_waiting_ends_with_the_time_for_the_next_worker(
+    arbiter: Callable[..., Arbiter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a worker is missing, the master looks again at the pace at which it may start one."""
+    timeouts: list[float] = []
+    monkeypatch.setattr(BaseArbiter, "wait_for_signals", lambda _, timeout: timeouts.append(timeout))
+    made = arbiter()
+    for number in (1, 0):
+        made.num_workers = number
+        made.wait_for_signals(1.0)
+    assert [INTERVAL_SECONDS, 1.0] == timeouts
+
+
+def test_workers_are_started_at_a_pace(arbiter: Callable[..., Arbiter], monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that are missing are started at once, at first; where they die again and again, one for each interval."""
+    made = arbiter()
+    made.num_workers = BURST + 1
+    monkeypatch.setattr(BaseArbiter, "spawn_worker", lambda self: started.append(self.clock.now) or 1)
+    started: list[float] = []
+    for _ in range(2):
+        made.spawn_workers()
+    assert [100.0] * BURST == started
+    made.clock.now += INTERVAL_SECONDS
+    made.spawn_workers()
+    assert [100.0 + INTERVAL_SECONDS] == started[BURST:]
+
+
+@pytest.mark.parametrize("is_prepared", [False, True])
+def test_a_shortage_ends_no_service(
+    arbiter: Callable[..., Arbiter], monkeypatch: pytest.MonkeyPatch, log_lines: "Lines", *, is_prepared: bool
+) -> None:
+    """Where no worker can be started, this is logged, its place is free again, and no more are tried for this turn."""
+    made = arbiter()
+    before = made.app.slots.pids()
+
+    def fail(self: BaseArbiter) -> None:
+        if is_prepared:
+            self.pid = os.getpid()
+            self.cfg.pre_fork(self, SimpleNamespace())
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(BaseArbiter, "spawn_worker", fail)
+    made.spawn_workers()
+    assert ["no worker can be started: Resource temporarily unavailable"] == alarms(log_lines)
+    assert before == made.app.slots.pids()
+    assert set() == signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_a_shortage_for_the_metrics_ends_no_service(
+    arbiter: Callable[..., Arbiter], monkeypatch: pytest.MonkeyPatch, log_lines: "Lines"
+) -> None:
+    """Where the process of the metrics cannot be started, this is logged, and tried again at the next turn."""
+    made = arbiter()
+
+    def fail() -> int:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(BaseArbiter, "manage_workers", lambda _: None)
+    monkeypatch.setattr(os, "fork", fail)
+    for _ in range(2):
+        made.manage_workers()
+    assert ["the metrics cannot be served: Cannot allocate memory"] * 2 == alarms(log_lines)
+    assert set() == signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 @pytest.mark.parametrize("name", ["handle_int", "handle_quit"])

@@ -6,6 +6,7 @@ TEST_SLOTS          the number of slots
 TEST_FILE_BYTES     the size that no file may exceed: to whoever writes one, it is like a memory that is full
 TEST_HEAD_SECONDS   the time limit of a head
 TEST_GATE           a file: GET /wait answers only when it is there
+TEST_FAILING        a file: as long as it is there, workers fail as soon as they run
 TEST_SLOW_METRICS   the process of the metrics begins only when SIGTERM has been sent to it
 
 Nothing else differs from `python app/app.py`.
@@ -42,6 +43,7 @@ class Server(server.Server):
         """Recycle the workers."""
         super().load_config()
         self.cfg.set("max_requests", int(setting("MAX_REQUESTS") or 0))
+        self.cfg.set("worker_class", Worker)
 
 
 class Arbiter(server.Arbiter):
@@ -58,6 +60,16 @@ class Arbiter(server.Arbiter):
         while setting("SLOW_METRICS") and not (self.is_stopping or signal.SIGTERM in signal.sigpending()):
             time.sleep(0.01)
         super()._release_workers()
+
+
+class Worker(worker.Worker):
+    """A worker that may fail to run."""
+
+    def run(self) -> None:
+        """Fail, or serve."""
+        if setting("FAILING") and Path(setting("FAILING")).exists():
+            raise RuntimeError("a bug at the start of a worker")
+        super().run()
 
 
 def gate(path: str) -> None:

@@ -14,7 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.pace import BURST, INTERVAL_SECONDS
 from http_client import Client, exchange, get, is_refused, post
+from scraping import LAUNCHER
 from service import LIMIT_SECONDS, ROOT, Service, environment, running, wait_until, wait_until_workers
 
 SUM = post(b'{"data": ["1", "2"]}')
@@ -176,6 +178,28 @@ def test_a_killed_worker_is_replaced(output: Path) -> None:
         assert exchange(service.port, SUM).body == b"3\n"
         killed = [line for line in service.lines() if "SIGKILL" in line["event"]]
         assert ["error"] * 2 == [line["level"] for line in killed]
+
+
+def boots(service: Service) -> int:
+    """Count the workers that have been started."""
+    return sum(line["event"].startswith("Booting worker") for line in service.lines())
+
+
+def test_workers_that_fail_are_replaced_at_a_pace(output: Path, tmp_path: Path) -> None:
+    """Where each worker fails as soon as it runs, the master does not spin; when the cause has gone, it serves."""
+    failing = tmp_path / "failing"
+    with running(output, program=LAUNCHER, TEST_FAILING=failing) as service:
+        before = boots(service)
+        failing.touch()
+        begun = time.monotonic()
+        for pid in service.workers():
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: boots(service) >= before + BURST + 4, "more than a burst of workers has been started")
+        assert time.monotonic() - begun >= 3 * INTERVAL_SECONDS
+        failing.unlink()
+        wait_until_workers(service, 2)
+        service.wait_until_ready()
+        assert exchange(service.port, SUM).body == b"3\n"
 
 
 @pytest.mark.measured
