@@ -1,9 +1,11 @@
 """The files behind the metrics: one set for each slot, which outlives the workers that use it."""
 
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client import Metric, values
@@ -11,6 +13,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 MASTER = "master"
+PREFIX = "flask_app-metrics-"
+LOCK = "lock"
 
 # The counters of a slot take 64 KiB, its histograms 128 KiB.
 SLOT_BYTES = 192 * 1024
@@ -26,7 +30,9 @@ class MetricsFiles(Collector):
 
     def __init__(self, parent: Path, slots: int = 0) -> None:
         """Make the directory; raises OSError where there is no room for the files of so many slots."""
-        self.directory = Path(tempfile.mkdtemp(prefix="flask_app-metrics-", dir=parent))
+        _remove_orphans(parent)
+        self.directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        _hold(self.directory)
         self.owner = MASTER
         try:
             self._check_room((slots + 1) * SLOT_BYTES)
@@ -63,3 +69,21 @@ class MetricsFiles(Collector):
     def remove(self) -> None:
         """Remove all files. For the last process that uses them."""
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _hold(directory: Path) -> None:
+    # All processes that are forked from this one share the lock; the kernel lets go of it when the last of them is
+    # gone, however it has ended: nobody closes it. The file has its name only once it is locked, so that nobody finds
+    # it free in between.
+    new = directory / f"new-{LOCK}"
+    fcntl.flock(os.open(new, os.O_WRONLY | os.O_CREAT), fcntl.LOCK_EX)
+    new.rename(directory / LOCK)
+
+
+def _remove_orphans(parent: Path) -> None:
+    # The process of the metrics removes the folder of a master that is killed. Where both are killed, nobody does, and
+    # the folder takes memory as long as the machine or the container lives.
+    for path in parent.glob(f"{PREFIX}*/{LOCK}"):
+        with suppress(OSError), path.open("rb") as lock:  # Another user's, or still in use.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path.parent)

@@ -35,7 +35,7 @@ def total(files: MetricsFiles, kind: str) -> float | None:
 
 def names(files: MetricsFiles) -> set[str]:
     """List the files."""
-    return {file.name for file in files.directory.iterdir()}
+    return {file.name for file in files.directory.glob("*.db")}
 
 
 def test_folder_is_private_to_a_server(files: MetricsFiles, tmp_path: Path) -> None:
@@ -121,4 +121,23 @@ def test_room_is_not_checked_where_the_system_cannot(tmp_path: Path, monkeypatch
     monkeypatch.delattr(os, "posix_fallocate", raising=False)
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
-    assert [] == list(MetricsFiles(tmp_path, 1_000_000).directory.iterdir())
+    assert ["lock"] == [file.name for file in MetricsFiles(tmp_path, 1_000_000).directory.iterdir()]
+
+
+def test_orphans_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that no living process holds is removed at the next start; one in use, or of no server, is not."""
+    monkeypatch.setattr(values, "ValueClass", values.ValueClass)
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    in_use = MetricsFiles(tmp_path).directory
+    orphan, foreign, linked = (tmp_path / f"flask_app-metrics-{name}" for name in ("orphan", "foreign", "linked"))
+    for folder in (orphan, foreign):
+        folder.mkdir()
+        (folder / "counter_0.db").write_bytes(b"old")
+    (orphan / "lock").touch()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "lock").touch()
+    linked.symlink_to(elsewhere)
+    last = MetricsFiles(tmp_path).directory
+    assert {in_use, foreign, linked, elsewhere, last} == set(tmp_path.iterdir())
+    assert (elsewhere / "lock").exists()

@@ -210,6 +210,25 @@ def test_a_killed_master_leaves_neither_files_nor_processes(output: Path) -> Non
         assert [] == alive
 
 
+def test_a_start_removes_what_nobody_could(output: Path, tmp_path: Path) -> None:
+    """Where the master and the process of the metrics are killed at once, the next start removes their folder."""
+    shared_memory = tmp_path / "shared_memory"
+    shared_memory.mkdir()
+    with running(output, program=LAUNCHER, TEST_SHARED_MEMORY=shared_memory) as service:
+        folder = metrics_folder(service)
+        with running(tmp_path / "other", program=LAUNCHER, TEST_SHARED_MEMORY=shared_memory):
+            assert folder.exists()  # It is in use.
+        processes = service.tree()
+        for process in processes:
+            process.suspend()
+        for process in processes:
+            process.kill()
+        psutil.wait_procs(processes[1:], LIMIT_SECONDS)
+        assert [folder] == list(shared_memory.iterdir())
+        with running(tmp_path / "next", program=LAUNCHER, TEST_SHARED_MEMORY=shared_memory) as successor:
+            assert [metrics_folder(successor)] == list(shared_memory.iterdir())
+
+
 def test_a_stop_right_after_a_start_of_the_process_of_the_metrics(output: Path) -> None:
     """SIGTERM ends the service although the process of the metrics gets it before it has a handler."""
     with running(output, program=LAUNCHER, TEST_SLOW_METRICS=1) as service:
