@@ -5,7 +5,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test test-watch image image-base test-image box test-rehearsal bench lint format lock clean
+.PHONY: help run test test-faults test-watch image image-base test-image box test-rehearsal test-cluster bench lint audit format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ run: $(VENV)/.installed ## serve on port 5000 (PORT) until Ctrl-C
 
 test: $(VENV)/.installed-tests ## run the tests that need nothing but Python
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term
+
+test-faults: $(VENV)/.installed-tests ## attack the service, and take away from it what it needs
+	$(BIN)/python -m pytest --verbose --durations=10 -m faults tests/server tests/faults
 
 test-watch: $(VENV)/.installed-tests ## run the service under a real Prometheus
 	$(BIN)/python -m pytest tests/watch
@@ -36,6 +39,9 @@ build/debian-13.libvirt.box: tests/rehearsal/box.sh
 test-rehearsal: $(VENV)/.installed-tests ## boot the Vagrantfile and walk through its life (as root, on Debian)
 	$(BIN)/python -m pytest --verbose --durations=0 tests/rehearsal
 
+test-cluster: $(VENV)/.installed-tests ## deploy to a real Docker Swarm, under load (a Docker engine that may become one)
+	$(BIN)/python -m pytest --verbose --durations=0 tests/cluster
+
 bench: $(VENV)/.installed-tests ## print what the costliest bodies cost, against ordinary ones of the same size
 	$(BIN)/python tests/bench/cost.py
 
@@ -44,6 +50,9 @@ lint: $(VENV)/.installed-tests ## check style, types, the Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
+
+audit: $(VENV)/.installed-tests ## look up known weaknesses of the locked packages
+	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements.lock
 
 format: $(VENV)/.installed-tests ## format the Python files
 	$(BIN)/ruff format .
