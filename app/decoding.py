@@ -59,7 +59,8 @@ def decode(body: bytes) -> list[int | str]:
     try:
         if not body.isascii():
             body.decode()  # The decoder does not look into the strings that it skips.
-        if body.count(b"[") > 1 or body.count(b"{") > 1:
+        may_hold_containers = _occurs_twice(body, b"[") or _occurs_twice(body, b"{")
+        if may_hold_containers:
             _refuse_containers(body)
         items = _decode_elements(body)
     except msgspec.ValidationError as error:
@@ -70,10 +71,10 @@ def decode(body: bytes) -> list[int | str]:
         raise MalformedError(f"not UTF-8: byte {error.start}") from None
     except RecursionError:
         raise MalformedError("nested too deep") from None
-    types = list(map(type, items))
-    if others := set(types) - {int, str}:
-        index = min(map(types.index, others))
-        raise element_error(NotNumbersError, body, index, msgspec.json.encode(items[index]).decode())
+    # Without these letters there is neither true, false nor null. A look at the type of each element, which this spares
+    # most bodies, takes a tenth of the whole sum.
+    if may_hold_containers or b"u" in body or b"f" in body:
+        _refuse_others(body, items)
     return items
 
 
@@ -97,6 +98,18 @@ def _refuse_containers(body: bytes) -> None:
             _syntax.decode(body)  # What follows may be no JSON at all.
             text = "[...]" if container[1] == "array" else "{...}"
             raise element_error(NotNumbersError, body, int(container[2]), text) from None
+
+
+def _occurs_twice(body: bytes, byte: bytes) -> bool:
+    # Not count(), which goes on to the end: for a million decimals that is a twentieth of the sum.
+    return body.find(byte, body.find(byte) + 1) > 0
+
+
+def _refuse_others(body: bytes, items: list[Any]) -> None:
+    types = list(map(type, items))
+    if others := set(types) - {int, str}:
+        index = min(map(types.index, others))
+        raise element_error(NotNumbersError, body, index, msgspec.json.encode(items[index]).decode())
 
 
 def _decode_elements(body: bytes) -> list[Any]:

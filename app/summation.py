@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, localcontext
 from functools import partial
-from itertools import count, filterfalse
-from operator import length_hint, mul
+from itertools import compress, count, filterfalse
+from operator import length_hint, mul, not_
 from typing import Annotated
 
 import msgspec
@@ -99,9 +99,9 @@ def _is_free_of_fractions(body: bytes) -> bool:
 
 
 def _refuse_other_scripts(values: Sequence[int | str]) -> None:
-    for index, value in enumerate(values):
-        if not str(value).isascii():  # Decimal reads the digits of every script.
-            raise _RefusedElement(index, NotNumbersError)
+    # Decimal would read the digits of every script.
+    if others := [value for value in values if isinstance(value, str) and not value.isascii()]:
+        raise _RefusedElement(values.index(others[0]), NotNumbersError)
 
 
 def _total(values: Sequence[int | str], weights: Iterable[int] | None, add_all: _Adder) -> Decimal:
@@ -129,7 +129,9 @@ def _weighted_sum(values: Sequence[int | str], weights: Iterable[int] | None, ad
         else:
             if total.is_finite():
                 return total
-            first = 0  # "NaN" and "Infinity" are added without a word.
+            # "NaN" and "Infinity" are added without a word.
+            finite = map(Decimal.is_finite, map(ELEMENT.create_decimal, values))
+            raise _RefusedElement(next(compress(count(), map(not_, finite))), NotNumbersError)
     raise _RefusedElement(next(filterfalse(partial(_is_number, values), count(first))), NotNumbersError)
 
 
