@@ -2,13 +2,14 @@
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,8 @@ PROGRAM = ROOT / "app" / "app.py"
 
 # Whatever a test waits for takes milliseconds; a busy machine may need longer. Beyond this limit the test fails.
 LIMIT_SECONDS = 20.0
+
+PORTS = range(20_000, 32_768)
 
 SETTINGS = frozenset(
     {
@@ -51,13 +54,17 @@ def wait_until(condition: Callable[[], T], what: str) -> T:
 
 
 def free_ports(number: int) -> list[int]:
-    """Find ports that nobody listens on; all are held until the last is found, so that they differ."""
-    holders = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    try:
-        return [holder.getsockname()[1] for holder in holders]
-    finally:
-        for holder in holders:
-            holder.close()
+    """Find ports that nobody listens on; all are held until the last is found, so that they differ.
+
+    None of those that the kernel gives to clients: before the service is there, one of thousands could have it.
+    """
+    with ExitStack() as stack:
+        ports: list[int] = []
+        while len(ports) < number:
+            with suppress(OSError):
+                holder = stack.enter_context(socket.create_server(("127.0.0.1", secrets.choice(PORTS))))
+                ports.append(holder.getsockname()[1])
+        return ports
 
 
 def environment(**settings: str | int) -> dict[str, str]:
