@@ -82,6 +82,8 @@ class RequestParser(PythonProtocol):  # type: ignore[misc]
 
     def _find_line(self, limit: int, error: ParseError) -> int:
         end: int = super()._find_line(limit, error)
+        if end > limit:  # gunicorn looks at this only as long as the end has not come.
+            raise error
         if end != -1 and self._state == "headers":
             self._count(end, LimitRequestHeaders("Request headers are too large"))
         elif end != -1 and self._state == "chunked" and self._chunk_state == "size":

@@ -33,10 +33,23 @@ def refusal_of(parser: RequestParser, data: bytes) -> tuple[int, str]:
         (CHUNKED + b"0\r\n" + (b"X: " + b"a" * 8000 + b"\r\n") * 3, 431, "Request trailers are too large"),
         (CHUNKED + (b"1;" + b"a" * 8000 + b"\r\na\r\n") * 3, 400, "not HTTP: chunk extensions are too large"),
         (CHUNKED + (b"0" * 8000 + b"1\r\na\r\n") * 3, 400, "not HTTP: chunk extensions are too large"),
+        (CHUNKED + b"1;" + b"a" * 9000 + b"\r\n", 400, "not HTTP: chunk size line has no terminator"),
+        (CHUNKED + b"0\r\nX: " + b"a" * 9000 + b"\r\n", 431, "Request trailer field is too large"),
         (CHUNKED + b"1;chunk-signature=0\r\na\r\n" * 1000, None, None),
         (CHUNKED + b"00000001\r\na\r\n" * 10_000, None, None),
     ],
-    ids=["one long header", "two", "three", "three trailers", "extensions", "zeros", "short extensions", "short zeros"],
+    ids=[
+        "one long header",
+        "two",
+        "three",
+        "three trailers",
+        "extensions",
+        "zeros",
+        "a long extension",
+        "a long trailer",
+        "short extensions",
+        "short zeros",
+    ],
 )
 def test_lines_are_bounded_together(parser: RequestParser, data: bytes, status: int | None, detail: str | None) -> None:
     """What is neither the first line nor the body has 16 KiB."""
