@@ -90,9 +90,11 @@ class EventLoop:
         self._service.count_connections(1)
 
     def _evict(self) -> None:
-        waiting = [c for c in self._connections.values() if c.state in {State.IDLE, State.RECEIVING}]
-        if waiting:
-            connection = min(waiting, key=lambda c: c.deadline)
+        # Those who do not read their answers give way last, but they do: a worker that is out of descriptors and has
+        # no other connections would try to accept again and again, and do nothing else.
+        yielding = [c for c in self._connections.values() if c.state is not State.READY]
+        if yielding:
+            connection = min(yielding, key=lambda c: (c.state in {State.SENDING, State.CLOSING}, c.deadline))
             connection.close()
             self._settle(connection)
 

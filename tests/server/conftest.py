@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service import Service, running
+from service import Service, running, wait_until_workers
 
 LAUNCHER = Path(__file__).resolve().parent / "launch.py"
 
@@ -30,6 +30,16 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     output = tmp_path_factory.mktemp("impatient") / "output"
     with running(output, program=LAUNCHER, WEB_CONCURRENCY=1) as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+def unmeasured_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Run the service with two workers, and without the measuring of coverage, which takes memory and time itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        with running(tmp_path_factory.mktemp("unmeasured") / "output") as service:
+            wait_until_workers(service, 2)
+            yield service
 
 
 @pytest.fixture(autouse=True)
