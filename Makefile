@@ -52,7 +52,8 @@ lint: $(VENV)/.installed-tests ## check style, types, the Dockerfile
 	$(BIN)/hadolint Dockerfile
 
 audit: $(VENV)/.installed-tests ## look up known weaknesses of the locked packages
-	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements.lock
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock --requirement tests/requirements.lock \
+		|| { echo "audit failed: a package has a known weakness, or its source was not reached and nothing is known" >&2; exit 1; }
 
 format: $(VENV)/.installed-tests ## format the Python files
 	$(BIN)/ruff format .
