@@ -5,7 +5,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test test-faults test-watch image image-base test-image box test-rehearsal test-cluster bench lint audit format lock clean
+.PHONY: help run test test-faults test-watch image image-base test-image packages box test-rehearsal test-cluster bench lint audit format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ image-base: ## make stand-ins for the base image from Debian packages, where no 
 
 test-image: $(VENV)/.installed-tests ## test the image with a real Docker engine
 	$(BIN)/python -m pytest tests/image
+
+packages: ## install the programs that test-watch and test-faults need (as root, on Debian or Ubuntu)
+	apt-get update --quiet --quiet
+	apt-get install --quiet --yes --no-install-recommends prometheus haproxy
 
 box: build/debian-13.libvirt.box ## build a Vagrant box for libvirt from Debian packages (as root, on Debian)
 

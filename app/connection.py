@@ -49,6 +49,7 @@ class Connection:
         self.started = now
         self.body = bytearray()
         self.is_too_large = False
+        self.is_pipelined = False
         self.is_writing = False
         self._has_head = False
         self._pieces = 0
@@ -111,6 +112,7 @@ class Connection:
 
     def _begin_next(self, now: float) -> None:
         pipelined = self.parser.remaining()
+        self.is_pipelined = bool(pipelined)
         self.parser.reset()
         self.body.clear()
         self._has_head = False

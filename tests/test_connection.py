@@ -287,6 +287,16 @@ def test_pipelined_requests(pair: Pair) -> None:
     assert ([b"abc", b"de"], b"12") == (bodies, pair.received())
 
 
+def test_pipelined_requests_are_known_as_such(pair: Pair) -> None:
+    """A request that has come before the answer to the one before is told from one that comes after it."""
+    known = []
+    for data in (GET + GET, b"", GET):
+        pair.deliver(data) if data else None
+        known.append(pair.connection.is_pipelined)
+        pair.connection.send(b"1", is_last=False, now=2.0)
+    assert [False, True, False] == known
+
+
 def test_pipelined_garbage(pair: Pair) -> None:
     """Garbage behind a request is refused after the request has its answer."""
     pair.deliver(GET + b"GARBAGE\r\n\r\n")
