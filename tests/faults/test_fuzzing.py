@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -16,7 +17,7 @@ from service import ROOT, Service, running
 pytestmark = pytest.mark.faults
 
 # For each of the five operations, on top of those that schemathesis derives from the edges of the schemas.
-EXAMPLES = 600
+EXAMPLES = 500
 LEAST = 2000
 
 schema = schemathesis.openapi.from_path(str(ROOT / "app" / "openapi.json"))
@@ -33,7 +34,8 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def exact_sum(body: bytes) -> Fraction:
     """Add the elements of a body without a float."""
     elements = json.loads(body, parse_float=str, parse_int=str)["data"]
-    return sum((Fraction(element.strip()) for element in elements), Fraction(0))
+    numbers = [Decimal(element.strip()) for element in elements]
+    return sum((Fraction(number) for number in numbers if number), Fraction(0))  # 0e999999999 would take all memory.
 
 
 @schema.parametrize()
