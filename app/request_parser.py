@@ -24,8 +24,8 @@ from app.refusal import Refusal
 # header have been seen to hold 160 MB, and a probe waited for nine seconds.
 LINE_BYTES = 16 * 1024
 
-# So much of the line before a chunk is its size. Extensions and leading zeros count as above: 17,000 chunks with
-# 8 kB of either took a minute to read, for a body that is 17 kB long.
+# So much of the line before a chunk is its size. Extensions and leading zeros count as above: 17,000 chunks of one byte
+# with 8 kB of zeros each took 2.6 s of CPU time, and 140 MB on the way.
 CHUNK_SIZE_BYTES = 16
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -105,7 +105,7 @@ class RequestParser(PythonProtocol):  # type: ignore[misc]
         if line and not (colon and self._is_valid_token(name) and not _CONTROL.search(value)):
             raise InvalidHeader("Invalid trailer")
 
-    # gunicorn looks at each byte for itself, in 40 ns: these are a tenth of the cost of a small request.
+    # gunicorn looks at each byte for itself: with a cookie and the headers of a proxy, 9 of the 30 us of a head.
 
     def _is_valid_token(self, data: bytes) -> bool:
         return _TOKEN.fullmatch(data) is not None

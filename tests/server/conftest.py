@@ -1,6 +1,7 @@
 """Services that many tests share, because each start takes a second."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,12 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.fixture(scope="session")
 def unmeasured_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Run the service with two workers, and without the measuring of coverage, which takes memory and time itself."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
-        with running(tmp_path_factory.mktemp("unmeasured") / "output") as service:
-            wait_until_workers(service, 2)
-            yield service
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # For the start alone: the tests that follow may be measured.
+            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+            service = stack.enter_context(running(tmp_path_factory.mktemp("unmeasured") / "output"))
+        wait_until_workers(service, 2)
+        yield service
 
 
 @pytest.fixture(autouse=True)
