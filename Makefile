@@ -5,7 +5,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test test-faults test-watch image image-base test-image box test-rehearsal test-cluster bench lint audit format lock clean
+.PHONY: help run test test-faults test-watch image image-base test-image packages box test-rehearsal test-cluster bench lint audit format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ image-base: ## make stand-ins for the base image from Debian packages, where no 
 test-image: $(VENV)/.installed-tests ## test the image with a real Docker engine
 	$(BIN)/python -m pytest tests/image
 
+packages: ## install the programs that test-watch and test-faults need (as root, on Debian or Ubuntu)
+	apt-get update --quiet --quiet
+	apt-get install --quiet --yes --no-install-recommends prometheus haproxy
+
 box: build/debian-13.libvirt.box ## build a Vagrant box for libvirt from Debian packages (as root, on Debian)
 
 build/debian-13.libvirt.box: tests/rehearsal/box.sh
@@ -52,7 +56,8 @@ lint: $(VENV)/.installed-tests ## check style, types, the Dockerfile
 	$(BIN)/hadolint Dockerfile
 
 audit: $(VENV)/.installed-tests ## look up known weaknesses of the locked packages
-	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements.lock
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock --requirement tests/requirements.lock \
+		|| { echo "audit failed: a package has a known weakness, or its source was not reached and nothing is known" >&2; exit 1; }
 
 format: $(VENV)/.installed-tests ## format the Python files
 	$(BIN)/ruff format .

@@ -4,12 +4,13 @@ import socket
 from contextlib import suppress
 from enum import Enum, auto
 
-from gunicorn.asgi.parser import LimitRequestHeaders, LimitRequestLine, ParseError, PythonProtocol
-
 from app.limits import Limits
 from app.refusal import Refusal
 from app.request_head import check_head
+from app.request_parser import LINE_BYTES, RequestParser
 
+# So much is read at once of a body, and no more than LINE_BYTES where the next request could begin: what stands behind
+# a request waits here until the client has read its answer, for a thousand clients that never do 16 MB.
 RECEIVE_BYTES = 64 * 1024
 
 # Bodies above this are counted, and bounded together; a thousand that stay below take 16 MB.
@@ -48,14 +49,13 @@ class Connection:
         self.started = now
         self.body = bytearray()
         self.is_too_large = False
+        self.is_pipelined = False
         self.is_writing = False
         self._has_head = False
         self._pieces = 0
         self._output = memoryview(b"")
         self._is_last = False
-        # gunicorn has a second parser, for its own workers, that reads from a socket until a request is complete. This
-        # one, of its worker for asyncio, takes what there is and goes on when there is more.
-        self.parser = PythonProtocol(on_headers_complete=self._take_head, on_body=self._take_body)
+        self.parser = RequestParser(on_headers_complete=self._take_head, on_body=self._take_body)
 
     @property
     def is_large(self) -> bool:
@@ -68,7 +68,7 @@ class Connection:
         Raises Refusal for a request that no answer of the application's can follow.
         """
         try:
-            data = self.socket.recv(RECEIVE_BYTES)
+            data = self.socket.recv(min(max(self.parser.expected, LINE_BYTES), RECEIVE_BYTES))
         except BlockingIOError:
             return
         except OSError:
@@ -112,6 +112,7 @@ class Connection:
 
     def _begin_next(self, now: float) -> None:
         pipelined = self.parser.remaining()
+        self.is_pipelined = bool(pipelined)
         self.parser.reset()
         self.body.clear()
         self._has_head = False
@@ -139,18 +140,7 @@ class Connection:
             self.started = now
             self.deadline = now + self.limits.head
         had_head = self._has_head
-        try:
-            self.parser.feed(data)
-        except LimitRequestLine as error:
-            raise Refusal(414, str(error)) from None
-        except LimitRequestHeaders as error:
-            raise Refusal(431, str(error)) from None
-        except ParseError as error:
-            raise Refusal(400, f"not HTTP: {error}") from None
-        except ValueError:
-            # The parser checks that a length consists of digits, and not how many: int() refuses more than 4,300. One
-            # such request has been seen to end a worker, together with the requests of everybody else in it.
-            raise Refusal(400, "not HTTP: Invalid Content-Length value") from None
+        self.parser.feed(data)
         if self._has_head and not had_head:
             self.deadline = now + self.limits.body
         self.is_too_large = max(len(self.body), self.parser.content_length or 0) > self.limits.body_bytes

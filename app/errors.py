@@ -4,7 +4,7 @@ import structlog
 from flask import Flask, current_app, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from app.decoding import BodyError, MalformedError
+from app.decoding import QUOTED_CHARACTERS, BodyError, MalformedError
 from app.exchange import current_exchange
 from app.problem import CONTENT_TYPE, problem_body
 from app.response import Response
@@ -30,7 +30,8 @@ def _http_error(error: HTTPException) -> Response:
         exchange.route = _route_of_path(error)
         detail = f"{exchange.method} is not allowed here"
         if request.path == "/":
-            host = request.host or f"localhost:{request.environ['SERVER_PORT']}"
+            host = request.host if 0 < len(request.host) <= QUOTED_CHARACTERS else None
+            host = host or f"localhost:{request.environ['SERVER_PORT']}"
             detail += f"; to add numbers: {USAGE}http://{host}/"
     response = _problem(error.code or 500, detail)
     for name, value in error.get_headers():

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 BODILESS = (b"HTTP/1.1 1", b"HTTP/1.1 204", b"HTTP/1.1 304")
 
 
-_AUTHORITY = re.compile("[^:]*://[^/?]*/?")
+_ABSOLUTE = re.compile("[^:/?]*://([^/?]*)/?")
+
+# Names of headers up to this size are remembered with their keys. A thousand of 8 kB would take 20 MB, for good.
+REMEMBERED_NAME_BYTES = 64
 
 
 def base_environ(port: int, *, multithread: bool, multiprocess: bool) -> "WSGIEnvironment":
@@ -45,9 +48,10 @@ def make_environ(connection: Connection, base: "WSGIEnvironment") -> "WSGIEnviro
     parser = connection.parser
     environ = base.copy()
     target = (parser.path or b"").decode("latin-1")
-    if "://" in target and not target.startswith("/"):
-        # The absolute form, http://host/path, which clients use towards proxies. Its host counts for nothing here.
-        target = _AUTHORITY.sub("/", target, count=1)
+    absolute = _ABSOLUTE.match(target)
+    if absolute:
+        # The form http://host/path, which clients use towards proxies.
+        target = "/" + target[absolute.end() :]
     path, _, query = target.partition("?")
     environ["REQUEST_METHOD"] = (parser.method or b"").decode("latin-1")
     environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
@@ -56,11 +60,13 @@ def make_environ(connection: Connection, base: "WSGIEnvironment") -> "WSGIEnviro
     environ["REMOTE_ADDR"] = connection.address
     environ["wsgi.input"] = io.BytesIO(connection.body)
     for name, value in parser.headers:
-        key = _environ_key(name)
+        key = _remembered_key(name) if len(name) <= REMEMBERED_NAME_BYTES else _environ_key(name)
         if key in environ:
             environ[key] += "," + value.decode("latin-1")
         elif key:
             environ[key] = value.decode("latin-1")
+    if absolute:
+        environ["HTTP_HOST"] = absolute[1]  # Whatever Host says (RFC 9112, section 3.2.2).
     return environ
 
 
@@ -129,7 +135,6 @@ def _date(second: int) -> bytes:
     return f"Date: {formatdate(second, usegmt=True)}".encode()
 
 
-@lru_cache(maxsize=1024)
 def _environ_key(name: bytes) -> str | None:
     # X_Forwarded_For would become the same key as X-Forwarded-For: a way around whoever filters the latter. An offer to
     # change the protocol may be ignored (RFC 9110, section 7.8), which Flask's routing would not do.
@@ -137,3 +142,6 @@ def _environ_key(name: bytes) -> str | None:
         return None
     key = name.decode("latin-1").upper().replace("-", "_")
     return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
+
+
+_remembered_key = lru_cache(maxsize=1024)(_environ_key)

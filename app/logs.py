@@ -140,8 +140,10 @@ def _encode(event: MutableMapping[str, Any]) -> bytes:
         line = orjson.dumps(
             {key: str(value).encode("utf-8", "backslashreplace").decode() for key, value in event.items()}
         )
-    # In ASCII alone nothing can end a line, or turn it around on a terminal: neither U+2028 nor U+202E.
-    return line if line.isascii() else json.dumps(orjson.loads(line)).encode()
+    # In ASCII alone nothing can end a line, or turn it around on a terminal: neither U+2028 nor U+202E. Of what ASCII
+    # has for terminals, JSON leaves one as it is: DEL.
+    line = line if line.isascii() else json.dumps(orjson.loads(line)).encode()
+    return line.replace(b"\x7f", b"\\u007f")
 
 
 def _log_thread_crash(crash: threading.ExceptHookArgs) -> None:

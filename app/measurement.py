@@ -74,7 +74,7 @@ class Measurement:
         traceparent = environ.get("HTTP_TRACEPARENT")
         return Exchange(
             request_id=request_id(environ.get("HTTP_X_REQUEST_ID")),
-            method=environ["REQUEST_METHOD"],
+            method=_printable(environ["REQUEST_METHOD"]),
             path=_printable(environ.get("PATH_INFO", "")),
             client=self._client_address(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR")),
             user_agent=_printable(environ.get("HTTP_USER_AGENT", "")),

@@ -19,6 +19,10 @@ SMOOTHING = 0.05
 # the large ones still have their turn.
 PATIENCE = 10
 
+# A request that was sent before its client had the answer to the one before stands behind all that arrive within this
+# time. Without it, 500 clients that send a hundred requests at once, and read nothing, made others wait for seconds.
+PIPELINED_SECONDS = 0.5
+
 
 class WorkQueue:
     """Requests that wait to be served, with an estimate of what they cost, learnt from those before."""
@@ -39,14 +43,18 @@ class WorkQueue:
         if self._bytes * self._seconds_per_byte > LONGEST_WAIT_SECONDS and size > REQUEST_BYTES:
             return False
         due = now + PATIENCE * self._seconds_per_byte * size
+        if connection.is_pipelined:
+            due += PIPELINED_SECONDS
+        else:
+            self._bytes += size
         heapq.heappush(self._heap, (due, next(self._arrivals), connection))
-        self._bytes += size
         return True
 
     def take(self) -> Connection:
         """Hand out the request that is next."""
         connection = heapq.heappop(self._heap)[2]
-        self._bytes -= _size(connection)
+        if not connection.is_pipelined:
+            self._bytes -= _size(connection)
         return connection
 
     def learn(self, size: int, seconds: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.acceptor import YIELD_SECONDS, Acceptor
+from app.acceptor import UNREAD_BYTES, YIELD_SECONDS, Acceptor
 
 
 class Worker:
@@ -118,3 +118,14 @@ def test_a_closed_acceptor_stays_closed(worker: Worker, listener: socket.socket)
         worker.acceptor.close(is_last_chance=False)
         worker.acceptor.resume()
         assert (10.0, {}) == (worker.acceptor.next_turn(10.0), dict(worker.selector.get_map()))
+
+
+def test_what_clients_do_not_read_is_bounded(listener: socket.socket) -> None:
+    """The kernel takes no megabytes of answers for a client that does not read them."""
+    worker = Worker(listener)
+    worker.acceptor.open()
+    with socket.create_connection(listener.getsockname()):
+        worker.turn()
+        (client,) = worker.clients
+        with client:
+            assert 4 * UNREAD_BYTES >= client.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)

@@ -29,6 +29,10 @@ PROXIES = "10.0.0.0/8, 127.0.0.1,fd00::/8"
         pytest.param(PROXIES, "fd00::1", "2001:DB8::0001", "2001:db8::1", id="version 6, in its canonical form"),
         pytest.param(PROXIES, "", "198.51.100.1", "", id="a UNIX socket"),
         pytest.param("*", "203.0.113.9", "198.51.100.1, 203.0.113.8", "198.51.100.1", id="everybody is believed"),
+        pytest.param("*", "", "198.51.100.1," * 32, "", id="empty element of a long chain"),
+        pytest.param(
+            "*", "", "192.0.2.1" + ",198.51.100.1" * 32, "198.51.100.1", id="beyond the longest chain nobody looks"
+        ),
         pytest.param("*", "", "198.51.100.1", "198.51.100.1", id="everybody, a UNIX socket included"),
     ],
 )

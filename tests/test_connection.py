@@ -26,8 +26,8 @@ class Pair:
 
     def deliver(self, data: bytes, now: float = 1.0) -> None:
         """Send bytes to the connection in pieces that the socket takes, and let it take them in."""
-        for start in range(0, len(data), 32_768):
-            self.client.sendall(data[start : start + 32_768])
+        for start in range(0, len(data), 16_384):
+            self.client.sendall(data[start : start + 16_384])
             self.connection.receive(now)
 
     def received(self) -> bytes:
@@ -154,6 +154,13 @@ def test_too_large_body(pair: Pair, request_bytes: bytes) -> None:
         (CHUNKED + b"zz\r\n", 400, None),
         (CHUNKED + b"3\r\nabcde", 400, None),
         (CHUNKED + b"1\r\na\r\n" * 40_000, 400, "too many small chunks"),
+        (b"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400, "not HTTP: Invalid request line"),
+        (b"GET http://user@a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400, "not HTTP: Invalid request line"),
+        (b"GET a?b=http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400, "not HTTP: Invalid request line"),
+        (b"CONNECT http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400, "not HTTP: Invalid request line"),
+        (b"CONNECT  HTTP/1.1\r\nHost: a\r\n\r\n", 400, "not HTTP: Invalid request line"),
+        (b"GET / HTTP/1.1\r\nHost: a..b\r\n\r\n", 400, "Host header: no host"),
+        (b"GET / HTTP/1.1\r\nHost: " + b"a" * 64 + b"\r\n\r\n", 400, "Host header: no host"),
         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n", 414, None),
         (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 9000 + b"\r\n\r\n", 431, None),
         (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: a\r\n" * 100 + b"\r\n", 431, None),
@@ -188,6 +195,7 @@ def test_refusal_of_a_later_piece(pair: Pair) -> None:
         pytest.param(POST + b"Expect: 100-continue\r\nContent-Length: 101\r\n\r\n", False, id="too large"),
         pytest.param(POST + b"Expect: something\r\nContent-Length: 10\r\n\r\n", False, id="something else"),
         pytest.param(POST + b"Content-Length: 10\r\n\r\n", False, id="nothing"),
+        pytest.param(POST + b"Expect: 100-continue\r\n\r\n", False, id="no body"),
         pytest.param(b"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n", False, id="HTTP/1.0"),
     ],
 )
@@ -203,6 +211,37 @@ def test_expect_of_a_client_that_has_gone_away(pair: Pair) -> None:
     pair.client.close()
     pair.connection.receive(1.0)
     assert pair.connection.state in {State.RECEIVING, State.CLOSED}
+
+
+@pytest.mark.parametrize(
+    ("first", "connection", "expected"),
+    [
+        ("GET / HTTP/1.1", [], True),
+        ("GET / HTTP/1.1", ["Close"], False),
+        ("GET / HTTP/1.1", ["close", "keep-alive"], False),
+        ("GET / HTTP/1.1", ["keep-alive", "x, close\t,y"], False),
+        ("GET / HTTP/1.1", ["enclosed"], True),
+        ("GET / HTTP/1.0", [], False),
+        ("GET / HTTP/1.0", ["Keep-Alive"], True),
+        ("GET / HTTP/1.0", ["x, keep-alive"], True),
+        ("GET / HTTP/1.0", ["not-keep-alive"], False),
+        ("GET / HTTP/1.0", ["keep-alive, close"], False),
+        ("CONNECT a:443 HTTP/1.1", [], False),
+    ],
+)
+def test_connection_options(pair: Pair, first: str, connection: list[str], expected: bool) -> None:
+    """A connection ends when any of its options says so, and behind an attempt at a tunnel."""
+    lines = [first, "Host: a", *[f"Connection: {value}" for value in connection], "", ""]
+    pair.deliver("\r\n".join(lines).encode())
+    assert expected == pair.connection.parser.should_keep_alive
+
+
+def test_what_stands_behind_a_request_stays_with_the_kernel(pair: Pair) -> None:
+    """Of requests that nobody can answer yet, a connection holds no more than fits into one head."""
+    pair.client.sendall(POST + b"Content-Length: 3\r\n\r\nabc" + GET * 2000)
+    pair.connection.receive(1.0)
+    assert State.READY is pair.connection.state
+    assert 16 * 1024 >= len(pair.connection.parser.remaining())
 
 
 def test_deadlines(pair: Pair) -> None:
@@ -246,6 +285,16 @@ def test_pipelined_requests(pair: Pair) -> None:
     pair.connection.send(b"2", is_last=False, now=3.0)
     assert (State.RECEIVING, 13.0) == (pair.connection.state, pair.connection.deadline)
     assert ([b"abc", b"de"], b"12") == (bodies, pair.received())
+
+
+def test_pipelined_requests_are_known_as_such(pair: Pair) -> None:
+    """A request that has come before the answer to the one before is told from one that comes after it."""
+    known = []
+    for data in (GET + GET, b"", GET):
+        pair.deliver(data) if data else None
+        known.append(pair.connection.is_pipelined)
+        pair.connection.send(b"1", is_last=False, now=2.0)
+    assert [False, True, False] == known
 
 
 def test_pipelined_garbage(pair: Pair) -> None:

@@ -1,6 +1,8 @@
 """The event loop, in the process of the test: what the tests over real processes meet by chance alone."""
 
+import contextlib
 import os
+import select
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -99,6 +101,33 @@ def test_who_finds_nobody_to_give_way_is_served(serve: Callable[..., None]) -> N
 
     serve(steps, max_connections=0)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_who_does_not_read_gives_way_at_last(serve: Callable[..., None]) -> None:
+    """Where there is no room, and all there are do not read their answers, one of them makes room."""
+    answer = b""
+    left = bytearray()
+
+    def steps(client: socket.socket) -> Iterator[None]:
+        nonlocal answer
+        client.sendall(GET % b"large")
+        while not left:
+            yield
+            left.extend(client.recv(1) if select.select([client], [], [], 0)[0] else b"")
+        with socket.create_connection(client.getpeername()) as second:
+            second.setblocking(False)
+            second.sendall(GET % b"path")
+            while not answer.endswith(b"/path"):
+                yield
+                answer += received(second)
+        client.settimeout(LIMIT_SECONDS)
+        with contextlib.suppress(ConnectionResetError):
+            while data := client.recv(LARGE):
+                left.extend(data)
+
+    serve(steps, max_connections=1)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert LARGE > len(left)
 
 
 def test_what_is_malformed_behind_a_large_response_is_refused_after_it(serve: Callable[..., None]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app import gateway
 from app.connection import Connection
 from app.exchange import Exchange
 from app.gateway import base_environ, call, make_environ, refusal_bytes
@@ -106,9 +107,22 @@ def test_requests_do_not_share_an_environ(environ_of: Callable[[bytes], dict[str
     ],
 )
 def test_target(environ_of: Callable[[bytes], dict[str, Any]], target: str, path: str, query: str) -> None:
-    """The target is split at the first question mark and unquoted; of the absolute form only the path counts."""
+    """The target is split at the first question mark and unquoted; of the absolute form this is the path."""
     environ = environ_of(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     assert (path, query) == (environ["PATH_INFO"], environ["QUERY_STRING"])
+
+
+@pytest.mark.parametrize(("target", "host"), [("/", "a"), ("http://b:80/", "b:80"), ("HTTPS://[::1]?a", "[::1]")])
+def test_host(environ_of: Callable[[bytes], dict[str, Any]], target: str, host: str) -> None:
+    """The host of an absolute target counts, and not the one of the header."""
+    assert host == environ_of(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())["HTTP_HOST"]
+
+
+def test_long_names_are_not_remembered(environ_of: Callable[[bytes], dict[str, Any]]) -> None:
+    """The names of headers that a client has invented do not stay in memory."""
+    before = gateway._remembered_key.cache_info().currsize  # noqa: SLF001 - nothing else shows it
+    assert "1" == environ_of(b"GET / HTTP/1.1\r\nHost: a\r\n%s: 1\r\n\r\n" % (b"X" * 65))["HTTP_" + "X" * 65]
+    assert before + 1 >= gateway._remembered_key.cache_info().currsize  # noqa: SLF001
 
 
 def test_header_with_an_underscore_is_dropped(environ_of: Callable[[bytes], dict[str, Any]]) -> None:

@@ -229,6 +229,7 @@ def test_text_cannot_break_a_line(log_lines: "Lines", text: str) -> None:
     structlog.get_logger().info(text, member=text, nested={"list": [text]})
     (raw,) = log_lines.raw
     assert raw.isascii()
+    assert raw.decode().isprintable()
     assert (text, text, {"list": [text]}) == tuple(log_lines.only.values())[2:]
 
 

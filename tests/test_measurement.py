@@ -234,9 +234,9 @@ def test_exchange_of_next_to_nothing(measure: Callable[..., Measurement]) -> Non
     ids=lambda text: ascii(text)[:24],
 )
 def test_logged_text_is_harmless(measure: Callable[..., Measurement], text: str, expected: str) -> None:
-    """Path and user agent are at most 512 characters of printable ASCII."""
-    exchange = measure(answering([])).exchange({"REQUEST_METHOD": "GET", "PATH_INFO": text, "HTTP_USER_AGENT": text})
-    assert (expected, expected) == (exchange.path, exchange.user_agent)
+    """Method, path and user agent are at most 512 characters of printable ASCII."""
+    exchange = measure(answering([])).exchange({"REQUEST_METHOD": text, "PATH_INFO": text, "HTTP_USER_AGENT": text})
+    assert (expected, expected, expected) == (exchange.method, exchange.path, exchange.user_agent)
 
 
 def test_all_observers_are_told_the_same(clock: Clock) -> None:

@@ -5,14 +5,21 @@ from typing import Any
 
 import pytest
 
-from app.work_queue import FIRST_SECONDS_PER_BYTE, LONGEST_WAIT_SECONDS, PATIENCE, REQUEST_BYTES, WorkQueue
+from app.work_queue import (
+    FIRST_SECONDS_PER_BYTE,
+    LONGEST_WAIT_SECONDS,
+    PATIENCE,
+    PIPELINED_SECONDS,
+    REQUEST_BYTES,
+    WorkQueue,
+)
 
 MEBIBYTE = 1024 * 1024
 
 
-def request(size: int) -> Any:
+def request(size: int, *, is_pipelined: bool = False) -> Any:
     """Make a connection whose request has a body of a size."""
-    return SimpleNamespace(body=bytes(size))
+    return SimpleNamespace(body=bytes(size), is_pipelined=is_pipelined)
 
 
 def drained(queue: WorkQueue) -> list[int]:
@@ -42,6 +49,25 @@ def test_large_requests_have_their_turn() -> None:
     queue.offer(request(MEBIBYTE), 1.0)
     queue.offer(request(0), 1.0 + PATIENCE * FIRST_SECONDS_PER_BYTE * (MEBIBYTE + REQUEST_BYTES) + 0.001)
     assert [MEBIBYTE, 0] == drained(queue)
+
+
+def test_pipelined_requests_give_way() -> None:
+    """A request that was sent before the answer to another one waits for those of others, but not for ever."""
+    queue = WorkQueue()
+    queue.offer(request(1, is_pipelined=True), 1.0)
+    queue.offer(request(2), 1.0 + PIPELINED_SECONDS - 0.001)
+    queue.offer(request(3), 1.0 + PIPELINED_SECONDS + 0.001)
+    assert [2, 1, 3] == drained(queue)
+
+
+def test_pipelined_requests_get_nobody_refused() -> None:
+    """However many of them there are, others are admitted as if they were not."""
+    queue = WorkQueue()
+    for _ in range(20):
+        queue.offer(request(MEBIBYTE, is_pipelined=True), 1.0)
+    assert queue.offer(request(1), 1.0)
+    assert 21 == len(drained(queue))
+    assert queue.offer(request(1), 1.0)
 
 
 def test_overload() -> None:

@@ -1,11 +1,12 @@
 """Services that many tests share, because each start takes a second."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from service import Service, running
+from service import Service, running, wait_until_workers
 
 LAUNCHER = Path(__file__).resolve().parent / "launch.py"
 
@@ -29,6 +30,17 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Run the service with short time limits, and with routes that fail."""
     output = tmp_path_factory.mktemp("impatient") / "output"
     with running(output, program=LAUNCHER, WEB_CONCURRENCY=1) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def unmeasured_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Run the service with two workers, and without the measuring of coverage, which takes memory and time itself."""
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # For the start alone: the tests that follow may be measured.
+            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+            service = stack.enter_context(running(tmp_path_factory.mktemp("unmeasured") / "output"))
+        wait_until_workers(service, 2)
         yield service
 
 

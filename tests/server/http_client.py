@@ -49,6 +49,10 @@ class Client:
         """Send bytes."""
         self._socket.sendall(data)
 
+    def end(self) -> None:
+        """Tell the service that no more bytes will come."""
+        self._socket.shutdown(socket.SHUT_WR)
+
     def send_some(self, data: bytes) -> int:
         """Send as many bytes as the service takes, without waiting; return how many."""
         try:
@@ -106,6 +110,17 @@ def exchange(port: int, request: bytes) -> Answer:
     """Send bytes on a connection of their own and receive one response."""
     with Client(port) as client:
         return client.ask(request)
+
+
+def exchange_all(port: int, data: bytes) -> list[Answer]:
+    """Send bytes, and nothing after them, on a connection of their own, and receive all that comes."""
+    answers = []
+    with Client(port) as client:
+        client.send(data)
+        client.end()
+        while not client.is_at_end():
+            answers.append(client.receive())
+    return answers
 
 
 def get(port: int, target: str, *headers: str, method: str = "GET") -> Answer:
