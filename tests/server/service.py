@@ -2,13 +2,14 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,13 +52,19 @@ def wait_until(condition: Callable[[], T], what: str) -> T:
 
 
 def free_ports(number: int) -> list[int]:
-    """Find ports that nobody listens on; all are held until the last is found, so that they differ."""
-    holders = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    try:
-        return [holder.getsockname()[1] for holder in holders]
-    finally:
-        for holder in holders:
-            holder.close()
+    """Find ports that nobody listens on; all are held until the last is found, so that they differ.
+
+    They lie below those that systems give to clients: in the thousands of connections of a load test, one of them has
+    been seen to take such a port before the service could.
+    """
+    with ExitStack() as holders:
+        ports: list[int] = []
+        while len(ports) < number:
+            port = random.randrange(10_000, 32_000)  # noqa: S311 - no secret
+            with suppress(OSError):
+                holders.enter_context(socket.create_server(("0.0.0.0", port)))  # noqa: S104 - as the service does
+                ports.append(port)
+        return ports
 
 
 def environment(**settings: str | int) -> dict[str, str]:
