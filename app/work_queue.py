@@ -15,8 +15,9 @@ REQUEST_BYTES = 4096
 FIRST_SECONDS_PER_BYTE = 1e-7
 SMOOTHING = 0.05
 
-# A request stands behind all that arrive within so many times its own cost: probes and small sums pass large ones, and
-# the large ones still have their turn.
+# A request stands behind all that arrive within so many times its own cost: small sums pass large ones, and the large
+# ones still have their turn. Without a body, as a probe, it passes all that have not waited for the longest time yet: a
+# probe that waits with the others for a second ends a process that only has too much to do.
 PATIENCE = 10
 
 
@@ -38,7 +39,7 @@ class WorkQueue:
         size = _size(connection)
         if self._bytes * self._seconds_per_byte > LONGEST_WAIT_SECONDS and size > REQUEST_BYTES:
             return False
-        due = now + PATIENCE * self._seconds_per_byte * size
+        due = now + PATIENCE * self._seconds_per_byte * size if size > REQUEST_BYTES else now - LONGEST_WAIT_SECONDS
         heapq.heappush(self._heap, (due, next(self._arrivals), connection))
         self._bytes += size
         return True
