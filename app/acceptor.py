@@ -10,9 +10,9 @@ from typing import Any
 # been seen to take sixteen clients of sixteen, and the other one none.
 YIELD_SECONDS = 0.001
 
-# So many new clients are taken in one turn of the event loop, which may serve requests for milliseconds. With one in each
-# turn, a worker at its limit has been seen to leave new clients in the kernel's queue for five seconds, probes among
-# them: nobody saw that there was too much work, and nobody was refused.
+# So many new clients are taken in one turn of the event loop, which may serve requests for milliseconds. With one in
+# each turn, a worker at its limit has been seen to leave new clients in the kernel's queue for five seconds, probes
+# among them: nobody saw that there was too much work, and nobody was refused.
 CLIENTS_IN_A_TURN = 64
 
 
