@@ -117,6 +117,7 @@ class Connection:
         self._has_head = False
         self._pieces = 0
         self.state = State.IDLE
+        self.started = now
         self.deadline = now + self.limits.keep_alive
         if pipelined:
             self._feed(pipelined, now)

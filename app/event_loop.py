@@ -92,7 +92,8 @@ class EventLoop:
     def _evict(self) -> None:
         waiting = [c for c in self._connections.values() if c.state in {State.IDLE, State.RECEIVING}]
         if waiting:
-            connection = min(waiting, key=lambda c: c.deadline)
+            # Not by the deadline: that of a request which has just begun is sooner than that of whoever is silent.
+            connection = min(waiting, key=lambda c: c.started)
             connection.close()
             self._settle(connection)
 

@@ -101,6 +101,37 @@ def test_who_finds_nobody_to_give_way_is_served(serve: Callable[..., None]) -> N
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
+def test_who_is_sending_does_not_give_way_to_who_is_silent(serve: Callable[..., None]) -> None:
+    """Where there is no room, the client goes that has been silent for the longest time, and not one that has begun."""
+    answers: list[bytes] = []
+
+    def answer(client: socket.socket, path: bytes) -> Iterator[None]:
+        text = b""
+        while not text.endswith(b"/" + path):
+            yield
+            text += received(client)
+        answers.append(path)
+
+    def steps(silent: socket.socket) -> Iterator[None]:
+        silent.sendall(GET % b"silent")
+        yield from answer(silent, b"silent")
+        request = GET % b"sending"
+        with socket.create_connection(silent.getpeername()) as sending:
+            sending.setblocking(False)
+            sending.sendall(request[:9])
+            yield  # It is accepted.
+            yield  # It has begun.
+            with socket.create_connection(silent.getpeername()) as new:
+                new.setblocking(False)
+                new.sendall(GET % b"new")
+                yield from answer(new, b"new")
+                sending.sendall(request[9:])
+                yield from answer(sending, b"sending")
+
+    serve(steps, max_connections=2)
+    assert [b"silent", b"new", b"sending"] == answers
+
+
 def test_what_is_malformed_behind_a_large_response_is_refused_after_it(serve: Callable[..., None]) -> None:
     """A response that a client takes slowly comes whole, and then the refusal of what follows its request."""
     answer = bytearray()
