@@ -14,7 +14,7 @@ import psutil
 import pytest
 from load import Load, check_agreement
 
-from scraping import Scrape, metrics_process, scrape
+from scraping import LAUNCHER, Scrape, metrics_process, scrape
 from service import Service, running, wait_until, wait_until_workers
 
 pytestmark = pytest.mark.faults
@@ -126,6 +126,27 @@ def test_killed_workers(output: Path) -> None:
         "scrapes": len(watcher.scrapes),
     }
     print(report)  # noqa: T201
+
+
+def test_a_worker_that_hangs(output: Path) -> None:
+    """A worker that gives no sign of life is killed and replaced; the others serve whoever is not inside of it."""
+    with running(output, program=LAUNCHER, TEST_TIMEOUT=3) as service:
+        load = Load(service.port)
+        with load.running():
+            wait_until(lambda: len(load.answers) > 500, "there is a load")
+            process = psutil.Process(service.workers()[0])
+            process.suspend()
+            wait_until(lambda: process.status() == psutil.STATUS_STOPPED, "it hangs")
+            clients = {connection.raddr.port for connection in process.net_connections() if connection.raddr}
+            served = len(load.answers)
+            timeout = 'gunicorn_worker_exits_total{reason="timeout"}'
+            wait_until(lambda: scrape(service).samples[timeout] == 1, "it is killed")
+            assert len(load.answers) > served + 500
+        wait_until_workers(service, 2)
+        lines, counts = check_agreement(service, load, scrape(service), kills=1)
+    assert ([], {200}) == (load.refused, set(load.answers.values()))
+    assert set(load.lost.values()) <= clients
+    print({"answered": len(load.answers), "lost": len(load.lost), "lines": lines, "counts": counts})  # noqa: T201
 
 
 def test_reloads(output: Path) -> None:
