@@ -62,5 +62,5 @@ def test_a_worker_stops_without_its_master(
 
 
 def test_a_worker_has_a_heartbeat_before_its_first_turn(make_worker: Callable[..., Worker]) -> None:
-    """One that hangs from the start is noticed: the master compares with a clock on which a new file is of the future."""
+    """One that hangs from the start is noticed: on the clock of the master, a new file would be of the future."""
     assert make_worker(os.getppid()).tmp.last_update() <= time.monotonic()

@@ -1,6 +1,7 @@
 """A million requests leave nothing behind: neither memory, nor descriptors, nor threads, nor files."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,6 +89,8 @@ def settled(service: Service) -> State:
 
 def test_a_million_requests(output: Path, tmp_path: Path) -> None:
     """After a million requests everything is where it was after the first ten thousand, and each has its line."""
+    if shutil.which("wrk") is None:
+        pytest.skip("no wrk: apt-get install wrk")
     script, count = tmp_path / "sum.lua", tmp_path / "count"
     script.write_text(SCRIPT)
     with line_counter(count) as stdout, running(output, stdout=stdout) as service:
