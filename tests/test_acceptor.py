@@ -5,9 +5,11 @@ import selectors
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 
+from app import acceptor
 from app.acceptor import CLIENTS_IN_A_TURN, YIELD_SECONDS, Acceptor
 
 
@@ -77,19 +79,31 @@ def test_a_client_is_left_to_others_for_a_moment_only(worker: Worker, listener: 
         assert 1 == len(worker.clients)
 
 
-@pytest.mark.parametrize("has_fewest", [True, False])
-def test_those_who_wait_are_taken_together(worker: Worker, listener: socket.socket, *, has_fewest: bool) -> None:
-    """New clients need not wait for a turn each: a turn may serve requests for milliseconds."""
-    worker.has_fewest = has_fewest
+def test_those_who_wait_are_taken_together(worker: Worker, listener: socket.socket) -> None:
+    """New clients need not wait for a turn each, which may take long."""
     with ExitStack() as stack:
         for _ in range(CLIENTS_IN_A_TURN + 1):
             stack.enter_context(socket.create_connection(listener.getsockname()))
-        if not has_fewest:
-            worker.turn()
-            while worker.acceptor.next_turn(10.0) == YIELD_SECONDS:
-                worker.turn()
         worker.turn()
         assert CLIENTS_IN_A_TURN == len(worker.clients)
+
+
+@pytest.mark.parametrize(("yields", "expected"), [(1.5, 1), (10.5, 10), (1000.5, CLIENTS_IN_A_TURN)])
+def test_a_worker_takes_more_where_others_had_more_time(
+    worker: Worker, listener: socket.socket, monkeypatch: pytest.MonkeyPatch, yields: float, expected: int
+) -> None:
+    """A worker that was busy for long while it yielded takes all those whom nobody else has taken meanwhile."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(acceptor, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    worker.has_fewest = False
+    with ExitStack() as stack:
+        for _ in range(CLIENTS_IN_A_TURN + 1):
+            stack.enter_context(socket.create_connection(listener.getsockname()))
+        worker.turn()
+        clock.now += yields * YIELD_SECONDS
+        worker.turn()
+        worker.turn()
+        assert expected == len(worker.clients)
 
 
 def test_who_no_longer_has_fewest_leaves_the_rest_to_others(worker: Worker, listener: socket.socket) -> None:
