@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from load import Load
 
-from http_client import Client, exchange, get, post
+from http_client import Client, exchange, get, is_refused, post
 from service import ROOT, Service, free_ports, wait_until
 
 pytestmark = pytest.mark.faults
@@ -104,10 +104,21 @@ def test_the_client_is_in_the_log(instances: tuple[Instance, Instance]) -> None:
         assert ["127.0.0.5"] == [line["client"] for line in lines]
 
 
+def test_nobody_is_there(instances: tuple[Instance, Instance]) -> None:
+    """Where both instances are gone, the balancer says so in the form of the service, and when to come again."""
+    with balancer(*instances) as port:
+        for instance in instances:
+            instance.service.kill()
+        answer = wait_until(lambda: (a := exchange(port, SUM)).status == 503 and a, "the balancer refuses")
+        assert ("application/problem+json", "1") == (answer.headers["content-type"], answer.headers["retry-after"])
+        assert 503 == answer.json()["status"]
+
+
 def test_an_instance_that_is_killed(instances: tuple[Instance, Instance]) -> None:
     """Requests on new connections find the other instance, although the balancer does not know of the death yet."""
     with balancer(*instances) as port:
         with Client(port) as client:
             assert client.ask(SUM).body == b"3\n"
         instances[0].service.kill()
+        wait_until(lambda: is_refused(instances[0].ports[0]), "the instance is gone")
         assert {b"3\n"} == {exchange(port, SUM).body for _ in range(20)}
