@@ -19,8 +19,8 @@ pytestmark = pytest.mark.faults
 SUM = post(b'{"data": ["1", "2"]}')
 DROPPED = "log_lines_dropped_total"
 
-# A pipe takes 64 KiB: the lines of some 200 requests.
-MORE_THAN_A_PIPE_TAKES = 1000
+# A pipe takes 1 MiB: the lines of some 3,000 requests.
+MORE_THAN_A_PIPE_TAKES = 4000
 
 
 class Pipe:
