@@ -28,6 +28,8 @@ LINGER_SECONDS = 1.0
 # So many large bodies of the largest size are held at the same time: eight at once fit a container of 128 MB.
 LARGE_BODIES = 8
 
+OVERLOADED = "more work than can be done in time"
+
 
 class EventLoop:
     """Serves the connections to some listeners until the service no longer runs."""
@@ -108,6 +110,10 @@ class EventLoop:
         except Exception:  # noqa: BLE001 - a bug, of the parser for instance, may end one connection and not the worker
             structlog.get_logger().exception("connection error", client=connection.address)
             self._refuse(connection, Refusal(500, "internal error"))
+        else:
+            if connection.awaits_body and self._queue.is_full:
+                # Not only when all of it is there: to receive what is then refused takes time from what is not.
+                self._refuse(connection, Refusal(503, OVERLOADED))
         self._settle(connection)
         if connection.is_large:
             self._bound_large_bodies()
@@ -148,7 +154,7 @@ class EventLoop:
         if connection.started > self._stopped and connection.served and not self._service.is_ready():
             self._refuse(connection, Refusal(503, "shutting down"))
         elif not self._queue.offer(connection, self._now):
-            self._refuse(connection, Refusal(503, "more work than can be done in time"))
+            self._refuse(connection, Refusal(503, OVERLOADED))
         else:
             return
         self._settle(connection)

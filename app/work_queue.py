@@ -34,10 +34,15 @@ class WorkQueue:
         """Count the waiting requests."""
         return len(self._heap)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether those who wait already take too long."""
+        return self._bytes * self._seconds_per_byte > LONGEST_WAIT_SECONDS
+
     def offer(self, connection: Connection, now: float) -> bool:
         """Take a request in, unless those before it already take too long."""
         size = _size(connection)
-        if self._bytes * self._seconds_per_byte > LONGEST_WAIT_SECONDS and size > REQUEST_BYTES:
+        if self.is_full and size > REQUEST_BYTES:
             return False
         due = now + PATIENCE * self._seconds_per_byte * size if size > REQUEST_BYTES else now - LONGEST_WAIT_SECONDS
         heapq.heappush(self._heap, (due, next(self._arrivals), connection))

@@ -181,6 +181,24 @@ def test_what_would_wait_for_too_long_is_refused_at_once(
     assert b"\r\nConnection: close\r\n" in answer
 
 
+def test_an_overload_is_told_before_the_body_has_come(
+    serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While there is too much work, a request is refused as soon as its head is there, and its body is not awaited."""
+    monkeypatch.setattr(WorkQueue, "is_full", True)
+    answer = bytearray()
+
+    def steps(client: socket.socket) -> Iterator[None]:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\n{")
+        while not answer.endswith(b"}\n"):
+            yield
+            answer.extend(received(client))
+
+    serve(steps)
+    assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"\r\nRetry-After: 1\r\n" in answer
+
+
 def test_a_bug_ends_one_connection(
     serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch, log_lines: "Lines"
 ) -> None:

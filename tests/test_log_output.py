@@ -173,7 +173,7 @@ def test_a_reader_that_is_late_loses_nothing(
                 read.extend(drained(reading))
 
     monkeypatch.setattr(log_output.select, "poll", Poll)
-    numbers = [b"%0999d\n" % number for number in range(100)]
+    numbers = [b"%0999d\n" % number for number in range(1200)]
     for line in numbers:
         output.write(line)
     assert ([], numbers) == (counted, read + drained(reading))

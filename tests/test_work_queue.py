@@ -60,7 +60,7 @@ def test_overload() -> None:
     bearable = int(LONGEST_WAIT_SECONDS / FIRST_SECONDS_PER_BYTE / (MEBIBYTE + REQUEST_BYTES)) + 1
     assert [True] * bearable + [False] * (20 - bearable) == admitted
     assert (False, True) == (queue.offer(request(1), 1.0), queue.offer(request(0), 1.0))
-    assert bearable + 1 == len(queue)
+    assert (bearable + 1, True) == (len(queue), queue.is_full)
 
 
 def test_end_of_an_overload() -> None:
