@@ -18,7 +18,8 @@ from service import running
 
 pytestmark = pytest.mark.faults
 
-BODY = ('{"data":[' + ",".join(f"{n / 100:.2f}" for n in range(100_000, 125_000)) + "]}").encode()
+# Large enough, and one worker few enough, that the senders on the other processor can send five times as much.
+BODY = ('{"data":[' + ",".join(f"{n / 100:.2f}" for n in range(100_000, 150_000)) + "]}").encode()
 SUM = post(BODY)
 CAPACITY_SECONDS = 5
 OVERLOAD_SECONDS = 12
@@ -105,7 +106,7 @@ def offer(port: int, rate: float, seconds: float) -> list[Sample]:
 def test_overload(output: Path) -> None:
     """Throughput stays, accepted requests wait for a bounded time, the rest gets 503 at once; probes are answered."""
     # In a process of their own, so that whoever probes has not to wait for hundreds of threads.
-    with running(output) as service, ProcessPoolExecutor(1, get_context("spawn")) as senders:
+    with running(output, WEB_CONCURRENCY=1) as service, ProcessPoolExecutor(1, get_context("spawn")) as senders:
         seconds = scrape(service).samples[CPU]
         before = senders.submit(capacity, service.port).result()
         cost = (scrape(service).samples[CPU] - seconds) / (before * CAPACITY_SECONDS)
