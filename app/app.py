@@ -9,5 +9,6 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
     from app.main import main
+    from app.standard_streams import standard_output
 
-    sys.exit(main(os.environ, sys.stdout))
+    sys.exit(main(os.environ, standard_output(sys.stdout)))

@@ -62,6 +62,11 @@ class Connection:
         """Whether the body so far is one of those that are counted."""
         return len(self.body) > LARGE_BODY_BYTES
 
+    @property
+    def awaits_body(self) -> bool:
+        """Whether the head of a request is there, and its body is not."""
+        return self.state is State.RECEIVING and self._has_head
+
     def receive(self, now: float) -> None:
         """Take what the client has sent. `state` tells what has come of it.
 
@@ -118,6 +123,7 @@ class Connection:
         self._has_head = False
         self._pieces = 0
         self.state = State.IDLE
+        self.started = now
         self.deadline = now + self.limits.keep_alive
         if pipelined:
             self._feed(pipelined, now)

@@ -29,10 +29,11 @@ LINGER_SECONDS = 1.0
 # So many large bodies of the largest size are held at the same time: eight at once fit a container of 128 MB.
 LARGE_BODIES = 8
 
+OVERLOADED = "more work than can be done in time"
 
-# How many give way when there is no room. To look for them takes 0.5 ms of a thousand connections: one at a time, a
-# flood of clients would cost eight times as much as it does while there is room.
-EVICTED_AT_ONCE = 16
+# One in so many gives way when there is no room. To look for them takes 0.5 ms of a thousand connections: one at a
+# time, a flood of clients would cost eight times as much as it does while there is room.
+EVICTED_SHARE = 64
 
 
 class EventLoop:
@@ -96,14 +97,14 @@ class EventLoop:
         self._service.count_connections(1)
 
     def _evict(self) -> None:
-        number = EVICTED_AT_ONCE
         yielding = [c for c in self._connections.values() if c.state in {State.IDLE, State.RECEIVING}]
         if not yielding:
             # Who does not read an answer gives way last, but does: a worker that is out of descriptors and has no other
             # connections would try to accept again and again, and do nothing else.
-            number = 1
             yielding = [c for c in self._connections.values() if c.state is not State.READY]
-        for connection in heapq.nsmallest(number, yielding, key=lambda c: c.deadline):
+        # Not by the deadline: that of a request which has just begun is sooner than that of whoever is silent.
+        number = math.ceil(len(yielding) / EVICTED_SHARE)
+        for connection in heapq.nsmallest(number, yielding, key=lambda c: c.started):
             connection.close()
             self._settle(connection)
 
@@ -118,6 +119,10 @@ class EventLoop:
         except Exception:  # noqa: BLE001 - a bug, of the parser for instance, may end one connection and not the worker
             structlog.get_logger().exception("connection error", client=connection.address)
             self._refuse(connection, Refusal(500, "internal error"))
+        else:
+            if connection.awaits_body and self._queue.is_full:
+                # Not only when all of it is there: to receive what is then refused takes time from what is not.
+                self._refuse(connection, Refusal(503, OVERLOADED))
         self._settle(connection)
         if connection.is_large:
             self._bound_large_bodies()
@@ -158,7 +163,7 @@ class EventLoop:
         if connection.started > self._stopped and connection.served and not self._service.is_ready():
             self._refuse(connection, Refusal(503, "shutting down"))
         elif not self._queue.offer(connection, self._now):
-            self._refuse(connection, Refusal(503, "more work than can be done in time"))
+            self._refuse(connection, Refusal(503, OVERLOADED))
         else:
             return
         self._settle(connection)

@@ -3,18 +3,18 @@
 import io
 import json
 import logging
-import os
 import sys
 import threading
 import traceback
 from collections.abc import MutableMapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any
 
 import orjson
 import structlog
+
+from app.log_output import LogOutput
 
 # A pipe takes 4,096 bytes in one piece. Longer lines of two processes can end up inside each other.
 LINE_BYTES = 4096
@@ -23,17 +23,18 @@ LONG_TEXT_CHARACTERS = (1000, 300, 100, 30)
 LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 
 
-def configure_logs(level: str, log_format: str, stream: TextIO) -> None:
-    """Send all that this process logs, prints, warns of or dies of to `stream`, in one form.
+def configure_logs(level: str, log_format: str, output: LogOutput) -> None:
+    """Send all that this process logs, prints, warns of or dies of to `output`, in one form.
 
     `log_format` is `json`, `console`, or `auto`: text in colour on a terminal, JSON elsewhere.
     """
-    is_console = log_format == "console" or (log_format == "auto" and stream.isatty())
+    is_console = log_format == "console" or (log_format == "auto" and output.is_terminal)
     structlog.configure(
         processors=[_complete, _escape, structlog.dev.ConsoleRenderer()] if is_console else [_complete, _render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_: _Line(stream),
+        logger_factory=lambda *_: _Line(output),
     )
+    output.announce_dropped = _announce_dropped
     root = logging.getLogger()
     root.handlers = [_Forwarder()]
     root.setLevel(level.upper())
@@ -45,15 +46,13 @@ def configure_logs(level: str, log_format: str, stream: TextIO) -> None:
 
 
 class _Line:
-    """Writes lines to a stream, one system call for each."""
+    """Hands each line over to the output."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._descriptor = stream.fileno()
+    def __init__(self, output: LogOutput) -> None:
+        self._output = output
 
     def msg(self, line: str | bytes) -> None:
-        # A reader that has gone away, or a full disk, is no reason to refuse a request.
-        with suppress(OSError):
-            os.write(self._descriptor, (line.encode() if isinstance(line, str) else line) + b"\n")
+        self._output.write((line.encode() if isinstance(line, str) else line) + b"\n")
 
     debug = info = warning = error = critical = exception = log = msg
 
@@ -87,6 +86,10 @@ class _Printed(io.TextIOBase):
     def flush(self) -> None:
         if self._rest:
             self.write("\n")
+
+
+def _announce_dropped(lines: int) -> None:
+    structlog.get_logger().warning("log lines dropped", lines=lines)
 
 
 def _complete(_logger: object, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

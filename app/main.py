@@ -7,6 +7,7 @@ from typing import TextIO
 import structlog
 
 from app.cpus import usable_cpus
+from app.log_output import LogOutput
 from app.logs import configure_logs
 from app.settings import ADDRESS, SettingError, Settings
 
@@ -18,13 +19,14 @@ CANNOT_CREATE = 73
 
 def main(environ: MutableMapping[str, str], stdout: TextIO) -> int:
     """Run the service until it is told to stop; the README lists the exit statuses."""
-    configure_logs("info", "auto", stdout)
+    output = LogOutput(stdout)
+    configure_logs("info", "auto", output)
     try:
         settings = Settings.from_environ(environ, usable_cpus)
     except SettingError as error:
         structlog.get_logger().critical(f"bad setting: {error}", variable=error.variable)
         return BAD_SETTING
-    configure_logs(settings.log_level, settings.log_format, stdout)
+    configure_logs(settings.log_level, settings.log_format, output)
     # gunicorn reads this variable when it is imported, and dies of what it does not understand.
     environ["WEB_CONCURRENCY"] = str(settings.workers)
     from app.server import Server  # noqa: PLC0415
@@ -44,6 +46,7 @@ def main(environ: MutableMapping[str, str], stdout: TextIO) -> int:
     except OSError as error:
         structlog.get_logger().critical(f"no room for the metrics in {error.filename}: {error.strerror}")
         return CANNOT_CREATE
+    output.count_dropped = server.metrics.line_dropped
     server.run()
     return 0
 

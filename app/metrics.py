@@ -56,6 +56,7 @@ class Metrics:
         self._numbers = Histogram("sum_numbers", "Numbers added by a request.", buckets=NUMBERS, registry=registry)
         self._bytes = Histogram("sum_body_bytes", "Size of a request's body.", buckets=BYTES, registry=registry)
         exits = Counter("gunicorn_worker_exits", "Workers that have ended.", ["reason"], registry=registry)
+        self._dropped = Counter("log_lines_dropped", "Log lines that standard output did not take.", registry=registry)
         self._exit = {reason: exits.labels(reason) for reason in EXITS}
 
     def init_app(self, app: Flask) -> None:
@@ -92,6 +93,10 @@ class Metrics:
     def worker_exited(self, reason: str) -> None:
         """Count a worker that has ended."""
         self._exit[reason].inc()
+
+    def line_dropped(self) -> None:
+        """Count a log line that nobody will read."""
+        self._dropped.inc()
 
     def _duration_of(self, method: str, route: str, status: int) -> Histogram:
         series = (method if method in METHODS else OTHER_METHOD, route, status)

@@ -15,8 +15,9 @@ REQUEST_BYTES = 4096
 FIRST_SECONDS_PER_BYTE = 1e-7
 SMOOTHING = 0.05
 
-# A request stands behind all that arrive within so many times its own cost: probes and small sums pass large ones, and
-# the large ones still have their turn.
+# A request stands behind all that arrive within so many times its own cost: small sums pass large ones, and the large
+# ones still have their turn. Without a body, as a probe, it passes all that have not waited for the longest time yet: a
+# probe that waits with the others for a second ends a process that only has too much to do.
 PATIENCE = 10
 
 # A request that was sent before its client had the answer to the one before stands behind all that arrive within this
@@ -37,16 +38,23 @@ class WorkQueue:
         """Count the waiting requests."""
         return len(self._heap)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether those who wait already take too long."""
+        return self._bytes * self._seconds_per_byte > LONGEST_WAIT_SECONDS
+
     def offer(self, connection: Connection, now: float) -> bool:
         """Take a request in, unless those before it already take too long."""
         size = _size(connection)
-        if self._bytes * self._seconds_per_byte > LONGEST_WAIT_SECONDS and size > REQUEST_BYTES:
+        if self.is_full and size > REQUEST_BYTES:
             return False
         due = now + PATIENCE * self._seconds_per_byte * size
         if connection.is_pipelined:
             due += PIPELINED_SECONDS
         else:
             self._bytes += size
+            if size == REQUEST_BYTES:
+                due = now - LONGEST_WAIT_SECONDS
         heapq.heappush(self._heap, (due, next(self._arrivals), connection))
         return True
 

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable
 from functools import partial
 from threading import Thread
+from typing import Any
 
 from gunicorn.workers.base import Worker as BaseWorker
 
@@ -25,6 +26,12 @@ class Worker(BaseWorker):  # type: ignore[misc]
 
     gunicorn.conf.py tells why this takes the place of gunicorn's own workers.
     """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        # The master takes the time of the heartbeat's file, which is new, for a moment in a future far away: a worker
+        # that hung before its first heartbeat would never be killed.
+        self.notify()
 
     def init_signals(self) -> None:
         """Take signals from here on; the master has blocked them for the fork."""

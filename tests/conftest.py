@@ -14,6 +14,7 @@ import pytest
 import structlog
 from hypothesis import settings as hypothesis_settings
 
+from app.log_output import LogOutput
 from app.logs import configure_logs
 from app.settings import Settings
 
@@ -72,7 +73,7 @@ def configured_logs(tmp_path: Path) -> Iterator[Callable[..., Lines]]:
     with path.open("w") as stream:
 
         def configure(level: str = "debug", log_format: str = "json") -> Lines:
-            configure_logs(level, log_format, stream)
+            configure_logs(level, log_format, LogOutput(stream))
             return Lines(path)
 
         try:

@@ -1,12 +1,16 @@
 """The acceptor: who takes a new client."""
 
+import math
 import selectors
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 
-from app.acceptor import UNREAD_BYTES, YIELD_SECONDS, Acceptor
+from app import acceptor
+from app.acceptor import CLIENTS_IN_A_TURN, UNREAD_BYTES, YIELD_SECONDS, Acceptor
 
 
 class Worker:
@@ -16,11 +20,12 @@ class Worker:
         self.selector = selectors.DefaultSelector()
         self.clients: list[socket.socket] = []
         self.has_fewest = True
+        self.has_fewest_until = math.inf
         self.made_room = 0
         self.acceptor = Acceptor(
             listener,
             self.selector,
-            lambda: self.has_fewest,
+            lambda: self.has_fewest and len(self.clients) < self.has_fewest_until,
             lambda client, _: self.clients.append(client),
             self.make_room,
         )
@@ -72,6 +77,43 @@ def test_a_client_is_left_to_others_for_a_moment_only(worker: Worker, listener: 
             worker.turn()
         worker.turn()
         assert 1 == len(worker.clients)
+
+
+def test_those_who_wait_are_taken_together(worker: Worker, listener: socket.socket) -> None:
+    """New clients need not wait for a turn each, which may take long."""
+    with ExitStack() as stack:
+        for _ in range(CLIENTS_IN_A_TURN + 1):
+            stack.enter_context(socket.create_connection(listener.getsockname()))
+        worker.turn()
+        assert CLIENTS_IN_A_TURN == len(worker.clients)
+
+
+@pytest.mark.parametrize(("yields", "expected"), [(1.5, 1), (10.5, 10), (1000.5, CLIENTS_IN_A_TURN)])
+def test_a_worker_takes_more_where_others_had_more_time(
+    worker: Worker, listener: socket.socket, monkeypatch: pytest.MonkeyPatch, yields: float, expected: int
+) -> None:
+    """A worker that was busy for long while it yielded takes all those whom nobody else has taken meanwhile."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(acceptor, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    worker.has_fewest = False
+    with ExitStack() as stack:
+        for _ in range(CLIENTS_IN_A_TURN + 1):
+            stack.enter_context(socket.create_connection(listener.getsockname()))
+        worker.turn()
+        clock.now += yields * YIELD_SECONDS
+        worker.turn()
+        worker.turn()
+        assert expected == len(worker.clients)
+
+
+def test_who_no_longer_has_fewest_leaves_the_rest_to_others(worker: Worker, listener: socket.socket) -> None:
+    """With each client that a worker takes it looks again at whose turn it is."""
+    worker.has_fewest_until = 2
+    with ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(socket.create_connection(listener.getsockname()))
+        worker.turn()
+        assert 2 == len(worker.clients)
 
 
 def test_another_worker_can_be_quicker(worker: Worker, listener: socket.socket) -> None:

@@ -130,6 +130,37 @@ def test_who_does_not_read_gives_way_at_last(serve: Callable[..., None]) -> None
     assert LARGE > len(left)
 
 
+def test_who_is_sending_does_not_give_way_to_who_is_silent(serve: Callable[..., None]) -> None:
+    """Where there is no room, the client goes that has been silent for the longest time, and not one that has begun."""
+    answers: list[bytes] = []
+
+    def answer(client: socket.socket, path: bytes) -> Iterator[None]:
+        text = b""
+        while not text.endswith(b"/" + path):
+            yield
+            text += received(client)
+        answers.append(path)
+
+    def steps(silent: socket.socket) -> Iterator[None]:
+        silent.sendall(GET % b"silent")
+        yield from answer(silent, b"silent")
+        request = GET % b"sending"
+        with socket.create_connection(silent.getpeername()) as sending:
+            sending.setblocking(False)
+            sending.sendall(request[:9])
+            yield  # It is accepted.
+            yield  # It has begun.
+            with socket.create_connection(silent.getpeername()) as new:
+                new.setblocking(False)
+                new.sendall(GET % b"new")
+                yield from answer(new, b"new")
+                sending.sendall(request[9:])
+                yield from answer(sending, b"sending")
+
+    serve(steps, max_connections=2)
+    assert [b"silent", b"new", b"sending"] == answers
+
+
 def test_what_is_malformed_behind_a_large_response_is_refused_after_it(serve: Callable[..., None]) -> None:
     """A response that a client takes slowly comes whole, and then the refusal of what follows its request."""
     answer = bytearray()
@@ -177,6 +208,24 @@ def test_what_would_wait_for_too_long_is_refused_at_once(
     assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert b"\r\nRetry-After: 1\r\n" in answer
     assert b"\r\nConnection: close\r\n" in answer
+
+
+def test_an_overload_is_told_before_the_body_has_come(
+    serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While there is too much work, a request is refused as soon as its head is there, and its body is not awaited."""
+    monkeypatch.setattr(WorkQueue, "is_full", True)
+    answer = bytearray()
+
+    def steps(client: socket.socket) -> Iterator[None]:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\n{")
+        while not answer.endswith(b"}\n"):
+            yield
+            answer.extend(received(client))
+
+    serve(steps)
+    assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"\r\nRetry-After: 1\r\n" in answer
 
 
 def test_a_bug_ends_one_connection(

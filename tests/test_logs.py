@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from app.gunicorn_logger import GunicornLogger
+from app.log_output import LogOutput
 from app.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -289,7 +290,7 @@ def test_reader_that_has_gone_away(configured_logs: "Callable[..., Lines]") -> N
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as stream:
-        configure_logs("info", "json", stream)
+        configure_logs("info", "json", LogOutput(stream))
         assert structlog.get_logger().info("line") is None
 
 
@@ -299,7 +300,7 @@ def test_console(configured_logs: "Callable[..., Lines]", log_format: str) -> No
     configured_logs()
     leader, follower = pty.openpty()
     with os.fdopen(follower, "w") as stream, os.fdopen(leader, "rb", buffering=0) as terminal:
-        configure_logs("info", log_format, stream)
+        configure_logs("info", log_format, LogOutput(stream))
         structlog.get_logger().info("started", port=5000)
         text = terminal.read(4096).decode()
     assert "started" in text
@@ -320,7 +321,7 @@ def test_json_on_a_terminal(configured_logs: "Callable[..., Lines]") -> None:
     configured_logs()
     leader, follower = pty.openpty()
     with os.fdopen(follower, "w") as stream, os.fdopen(leader, "rb", buffering=0) as terminal:
-        configure_logs("info", "json", stream)
+        configure_logs("info", "json", LogOutput(stream))
         structlog.get_logger().info("started")
         assert "started" == json.loads(terminal.read(4096))["event"]
 

@@ -175,3 +175,12 @@ def test_known_series_stand_at_0(app: Flask, metrics: Metrics) -> None:
     ]
     assert {0.0} == set(counts)
     assert 0 == value(metrics, COUNT, method="GET", route="/readyz", status="503")
+
+
+def test_dropped_lines_are_counted(metrics: Metrics) -> None:
+    """Each log line that nobody takes counts, and there is a 0 before the first."""
+    values = []
+    for _ in range(2):
+        values.append(value(metrics, "log_lines_dropped_total"))
+        metrics.line_dropped()
+    assert [0, 1] == values

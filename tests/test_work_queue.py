@@ -47,8 +47,17 @@ def test_large_requests_have_their_turn() -> None:
     """A large request is passed only by what comes within some times its own cost."""
     queue = WorkQueue()
     queue.offer(request(MEBIBYTE), 1.0)
-    queue.offer(request(0), 1.0 + PATIENCE * FIRST_SECONDS_PER_BYTE * (MEBIBYTE + REQUEST_BYTES) + 0.001)
-    assert [MEBIBYTE, 0] == drained(queue)
+    queue.offer(request(1), 1.0 + PATIENCE * FIRST_SECONDS_PER_BYTE * (MEBIBYTE + REQUEST_BYTES) + 0.001)
+    assert [MEBIBYTE, 1] == drained(queue)
+
+
+@pytest.mark.parametrize(("later", "expected"), [(0.9, [0, 100_000]), (1.2, [100_000, 0])])
+def test_probes_pass_all_but_who_has_waited_long(later: float, expected: list[int]) -> None:
+    """A probe does not wait for what others wait for, and a flood of requests without a body starves nobody."""
+    queue = WorkQueue()
+    queue.offer(request(100_000), 1.0)
+    queue.offer(request(0), 1.0 + later)
+    assert expected == drained(queue)
 
 
 def test_pipelined_requests_give_way() -> None:
@@ -77,7 +86,7 @@ def test_overload() -> None:
     bearable = int(LONGEST_WAIT_SECONDS / FIRST_SECONDS_PER_BYTE / (MEBIBYTE + REQUEST_BYTES)) + 1
     assert [True] * bearable + [False] * (20 - bearable) == admitted
     assert (False, True) == (queue.offer(request(1), 1.0), queue.offer(request(0), 1.0))
-    assert bearable + 1 == len(queue)
+    assert (bearable + 1, True) == (len(queue), queue.is_full)
 
 
 def test_end_of_an_overload() -> None:

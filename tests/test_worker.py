@@ -1,6 +1,7 @@
 """The worker: when it stops by itself."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -58,3 +59,8 @@ def test_a_worker_stops_without_its_master(
     worker = make_worker(-1 if is_orphan else os.getppid())
     worker._heartbeat()  # noqa: SLF001 - what the event loop calls
     assert expected == (worker.alive, worker.log.levels)
+
+
+def test_a_worker_has_a_heartbeat_before_its_first_turn(make_worker: Callable[..., Worker]) -> None:
+    """One that hangs from the start is noticed: on the clock of the master, a new file would be of the future."""
+    assert make_worker(os.getppid()).tmp.last_update() <= time.monotonic()

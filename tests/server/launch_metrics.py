@@ -1,6 +1,7 @@
 """Start the service with what the tests of the metrics need to reach; each variable changes one thing.
 
 TEST_MAX_REQUESTS   recycle a worker after so many requests
+TEST_TIMEOUT        kill a worker that gives no sign of life for so many seconds
 TEST_SHARED_MEMORY  the folder for the metrics in place of /dev/shm
 TEST_SLOTS          the number of slots
 TEST_FILE_BYTES     the size that no file may exceed: to whoever writes one, it is like a memory that is full
@@ -43,6 +44,7 @@ class Server(server.Server):
         """Recycle the workers."""
         super().load_config()
         self.cfg.set("max_requests", int(setting("MAX_REQUESTS") or 0))
+        self.cfg.set("timeout", int(setting("TIMEOUT") or self.cfg.timeout))
         self.cfg.set("worker_class", Worker)
 
 

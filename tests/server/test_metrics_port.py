@@ -28,6 +28,7 @@ METRICS = {
     "http_request_duration_seconds": "histogram",
     "http_requests_in_progress": "gauge",
     "http_requests_rejected": "counter",
+    "log_lines_dropped": "counter",
     "sum_requests": "counter",
     "sum_numbers": "histogram",
     "sum_body_bytes": "histogram",

@@ -1,0 +1,160 @@
+"""Five times as much work as can be done: what can be done is done in time, and the rest is refused at once."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from http_client import exchange, get, post
+from scraping import REQUESTS, Scrape, scrape
+from service import running
+
+pytestmark = pytest.mark.faults
+
+# Large enough, and one worker few enough, that the senders on the other processor can send five times as much.
+BODY = ('{"data":[' + ",".join(f"{n / 100:.2f}" for n in range(100_000, 150_000)) + "]}").encode()
+SUM = post(BODY)
+CAPACITY_SECONDS = 5
+OVERLOAD_SECONDS = 12
+TIMES = 5
+SHARE_FOR_SUMS = 0.6
+CPU = "process_cpu_seconds_total"
+SENDERS = 256
+
+# The wait that a worker admits is one second of work; the senders take processor time from it, and so does whatever
+# else runs on the machine. Without bounds, these would all be as long as the test.
+ACCEPTED_SECONDS = 8.0
+REFUSED_SECONDS = 2.0
+PROBE_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One answer: its status, when it was there, how long that took, and its Retry-After."""
+
+    status: int
+    end: float
+    seconds: float
+    retry_after: str | None
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Return the value that so large a share of the values does not exceed."""
+    return values and sorted(values)[int(share * (len(values) - 1))]
+
+
+def ask(port: int) -> Sample:
+    """Ask for one sum, on a connection of its own."""
+    begun = time.monotonic()
+    answer = exchange(port, SUM)
+    end = time.monotonic()
+    return Sample(answer.status, end, end - begun, answer.headers.get("retry-after"))
+
+
+@contextmanager
+def threads(number: int, run: Callable[[int, Event], None]) -> Iterator[None]:
+    """Run a function in so many threads, until the end of the block."""
+    stop = Event()
+    started = [Thread(target=run, args=(index, stop)) for index in range(number)]
+    for thread in started:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in started:
+            thread.join()
+
+
+def capacity(port: int) -> float:
+    """Measure how many sums in a second are served to clients that wait for each."""
+    samples: list[Sample] = []
+
+    def run(_index: int, stop: Event) -> None:
+        while not stop.is_set():
+            samples.append(ask(port))
+
+    with threads(4, run):
+        time.sleep(CAPACITY_SECONDS)
+    assert {200} == {sample.status for sample in samples}
+    return len(samples) / CAPACITY_SECONDS
+
+
+def offer(port: int, rate: float, seconds: float) -> list[Sample]:
+    """Send so many requests in a second, whatever comes of those before, and return what came of each."""
+    begun = time.monotonic()
+    samples: list[Sample] = []
+
+    def run(index: int, stop: Event) -> None:
+        number = index
+        while number < rate * seconds and not stop.wait(max(0.0, begun + number / rate - time.monotonic())):
+            samples.append(ask(port))
+            number += SENDERS
+
+    with threads(SENDERS, run):
+        time.sleep(seconds)
+    return samples
+
+
+def test_overload(output: Path) -> None:
+    """Throughput stays, accepted requests wait for a bounded time, the rest gets 503 at once; probes are answered."""
+    # In a process of their own, so that whoever probes has not to wait for hundreds of threads.
+    with running(output, WEB_CONCURRENCY=1) as service, ProcessPoolExecutor(1, get_context("spawn")) as senders:
+        seconds = scrape(service).samples[CPU]
+        before = senders.submit(capacity, service.port).result()
+        cost = (scrape(service).samples[CPU] - seconds) / (before * CAPACITY_SECONDS)
+        probes: list[float] = []
+        scrapes: list[Scrape] = []
+
+        def probe(_index: int, stop: Event) -> None:
+            while not stop.wait(0.1):
+                begun = time.monotonic()
+                assert get(service.port, "/readyz").status == 200
+                probes.append(time.monotonic() - begun)
+                scrapes.append(scrape(service))
+
+        first, seconds = scrape(service).total(REQUESTS), scrape(service).samples[CPU]
+        begun = time.monotonic()
+        with threads(1, probe):
+            samples = senders.submit(offer, service.port, TIMES * before, OVERLOAD_SECONDS).result()
+        counted = scrape(service).total(REQUESTS) - first
+        overload_seconds = scrape(service).samples[CPU] - seconds
+        accepted = [sample for sample in samples if sample.status == 200]
+        refused = [sample for sample in samples if sample.status == 503]
+        during = [sample for sample in accepted if begun + 1 <= sample.end <= begun + OVERLOAD_SECONDS]
+        throughput = len(during) / (OVERLOAD_SECONDS - 1)
+        figures = {
+            "capacity": before,
+            "CPU ms for a sum, before and in the overload": (1000 * cost, 1000 * overload_seconds / len(accepted)),
+            "offered": len(samples) / OVERLOAD_SECONDS,
+            "throughput": throughput,
+            "accepted p50, p99, max": [percentile([s.seconds for s in accepted], q) for q in (0.5, 0.99, 1)],
+            "refused": len(refused),
+            "refused p50, p99, max": [percentile([s.seconds for s in refused], q) for q in (0.5, 0.99, 1)],
+            "probes": len(probes),
+            "probe p99, max": [percentile(probes, q) for q in (0.99, 1)],
+        }
+        print(figures)  # noqa: T201
+        assert len(samples) == len(accepted) + len(refused)
+        assert {"1"} == {sample.retry_after for sample in refused}
+        after = scrape(service)
+        assert len(accepted) + len(probes) == counted
+        rejected = after.samples['http_requests_rejected_total{status="503"}']
+        statuses = Counter(line["status"] for line in service.requests(method="POST"))
+        assert len(refused) == rejected == statuses[503]
+        assert {200} == {answer.status for answer in scrapes}
+        # By the processor time that the service got: the senders, five times as busy now, take theirs from the same
+        # processors. A refusal costs a millisecond of it, against eleven for a sum.
+        assert len(accepted) / overload_seconds >= SHARE_FOR_SUMS / cost
+        assert len(refused) >= len(samples) / 2
+        assert percentile([sample.seconds for sample in accepted], 0.99) <= ACCEPTED_SECONDS
+        assert percentile([sample.seconds for sample in refused], 0.99) <= REFUSED_SECONDS
+        assert percentile(probes, 0.99) <= PROBE_SECONDS
+        assert exchange(service.port, SUM).status == 200
