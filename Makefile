@@ -46,6 +46,9 @@ test-rehearsal: $(VENV)/.installed-tests ## boot the Vagrantfile and walk throug
 test-cluster: $(VENV)/.installed-tests ## deploy to a real Docker Swarm, under load (a Docker engine that may become one)
 	$(BIN)/python -m pytest --verbose --durations=0 tests/cluster
 
+config/kubernetes/monitoring/prometheusrule.yaml: config/kubernetes/monitoring/prometheusrule.py $(wildcard config/prometheus/rules/*.yml)
+	$(PYTHON) $< >$@
+
 bench: $(VENV)/.installed-tests ## print what the costliest bodies cost, against ordinary ones of the same size
 	$(BIN)/python tests/bench/cost.py
 

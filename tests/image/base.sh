@@ -5,9 +5,10 @@
 #   tests/image/base.sh official   CPython under /usr/local, compiled as docker-library/python does it; nearest to what users pull
 #   tests/image/base.sh trixie     Debian 13's own Python 3.13
 #   tests/image/base.sh bookworm   Debian 12's own Python 3.11
-#   tests/image/base.sh prometheus Debian's Prometheus, for the one that the rehearsal machine may have
+#   tests/image/base.sh prometheus Debian's Prometheus, for the one that the rehearsal machine and the cluster may have
+#   tests/image/base.sh haproxy    Debian's HAProxy, for the one of the cluster
 #
-# Without arguments it makes all four. `official` is tagged as the default of ARG PYTHON_IMAGE as well, so that the literal
+# Without arguments it makes all five. `official` is tagged as the default of ARG PYTHON_IMAGE as well, so that the literal
 # `docker build .` finds it. An image that is already there is kept: remove it to make it anew.
 #
 # Needs root, mmdebstrap and a Docker engine. The certificates that this machine's administrator added to its trust store
@@ -20,6 +21,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 official_tag=python:3.13-slim-trixie
 extra_ca=${EXTRA_CA_DIR:-/usr/local/share/ca-certificates}
 prometheus_tag=$(grep -o 'prom/prometheus:[^"]*' "$here/../../Vagrantfile")
+haproxy_tag=$(grep -o 'haproxy:[0-9][^"]*' "$here/../../config/swarm.yaml")
 label='LABEL org.opencontainers.image.description="stand-in made by tests/image/base.sh"'
 
 bootstrap() { # bootstrap SUITE PACKAGES TARBALL [HOOK...]: a minimal Debian with the machine's extra certificates
@@ -56,13 +58,24 @@ prometheus() { # starts as prom/prometheus does
     docker image inspect "$prometheus_tag" >/dev/null 2>&1 || docker tag standin:prometheus "$prometheus_tag"
 }
 
+haproxy() { # starts as haproxy does: not as root, with a stop that lets requests end
+    bootstrap trixie haproxy "$scratch/haproxy.tar"
+    docker import --change 'ENTRYPOINT ["/usr/sbin/haproxy", "-W", "-db"]' \
+        --change 'CMD ["-f", "/usr/local/etc/haproxy/haproxy.cfg"]' \
+        --change 'USER 99:99' --change "$label" "$scratch/haproxy.tar" standin:haproxy-without-signal
+    # `docker import` has no word for the signal.
+    printf 'FROM standin:haproxy-without-signal\nSTOPSIGNAL SIGUSR1\n' | docker build --quiet --tag standin:haproxy - >/dev/null
+    docker rmi standin:haproxy-without-signal >/dev/null
+    docker image inspect "$haproxy_tag" >/dev/null 2>&1 || docker tag standin:haproxy "$haproxy_tag"
+}
+
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT INT TERM
-for base in "${@:-official trixie bookworm prometheus}"; do
+for base in "${@:-official trixie bookworm prometheus haproxy}"; do
     for name in $base; do
         docker image inspect "standin:$name" >/dev/null 2>&1 && continue
         case $name in
-            official | prometheus) "$name" ;;
+            official | prometheus | haproxy) "$name" ;;
             trixie | bookworm) debian "$name" ;;
             *) echo "unknown base: $name" >&2 && exit 64 ;;
         esac

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from processes import CONFIG, Service
 
 RULES = sorted(str(path) for path in (CONFIG / "rules").iterdir())
@@ -25,6 +26,21 @@ def test_configuration_is_valid_with_each_list_of_targets(promtool: str, tmp_pat
     shutil.rmtree(copy / "targets")
     shutil.copytree(CONFIG / targets, copy / "targets")
     assert complaints(promtool, "check", "config", str(copy / "prometheus.yml")) == ""
+
+
+def test_configuration_of_the_swarm_is_valid(promtool: str, tmp_path: Path) -> None:
+    """The stack has a configuration of its own, with the same rules beside it."""
+    shutil.copytree(CONFIG / "rules", tmp_path / "rules")
+    shutil.copyfile(CONFIG.parent / "swarm" / "prometheus.yml", tmp_path / "prometheus.yml")
+    assert complaints(promtool, "check", "config", str(tmp_path / "prometheus.yml")) == ""
+
+
+def test_rules_of_kubernetes_are_valid(promtool: str, tmp_path: Path) -> None:
+    """What the Prometheus Operator takes out of its manifest is a rule file without a fault."""
+    manifest = CONFIG.parent / "kubernetes" / "monitoring" / "prometheusrule.yaml"
+    rules = tmp_path / "rules.yml"
+    rules.write_text(yaml.safe_dump(yaml.safe_load(manifest.read_text())["spec"]))
+    assert complaints(promtool, "check", "rules", "--lint=all", "--lint-fatal", str(rules)) == ""
 
 
 @pytest.mark.parametrize("rules", RULES, ids=lambda path: Path(path).name)
