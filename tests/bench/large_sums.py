@@ -13,7 +13,7 @@ import orjson
 from app.summation import add
 
 MILLION = 1_000_000
-SIZES = tuple(10**power for power in range(1, 7))
+FEWEST = 10
 
 # A short measurement repeats what it measures until it has summed up so many numbers: the clock is too coarse.
 NUMBERS_AT_LEAST = 300_000
@@ -65,12 +65,12 @@ def cpu_seconds(way: Callable[[bytes], object], body: bytes, repetitions: int) -
     return (time.process_time() - began) / repetitions
 
 
-def measure(rounds: int) -> dict[str, dict[str, float]]:
-    """Measure a million integers and a million decimals; all ways agree on the sum."""
+def measure(rounds: int, count: int) -> dict[str, dict[str, float]]:
+    """Measure so many integers and decimals; all ways agree on the sum."""
     bodies = {
-        "integers": integers_as_strings(MILLION),
-        "decimal_strings": decimals(MILLION, '"%s"'),
-        "decimal_numbers": decimals(MILLION, "%s"),
+        "integers": integers_as_strings(count),
+        "decimal_strings": decimals(count, '"%s"'),
+        "decimal_numbers": decimals(count, "%s"),
     }
     results = {}
     for name, body in bodies.items():
@@ -80,8 +80,11 @@ def measure(rounds: int) -> dict[str, dict[str, float]]:
     return results
 
 
-def per_number(rounds: int) -> dict[str, dict[int, float]]:
-    """Measure the CPU seconds per number of sums from ten to a million numbers, and those of json.loads for scale."""
+def per_number(rounds: int, most: int) -> dict[str, dict[int, float]]:
+    """Measure the CPU seconds per number of sums of ten numbers to `most`, and those of json.loads for scale."""
+    sizes = [FEWEST]
+    while sizes[-1] < most:
+        sizes.append(10 * sizes[-1])
     kinds: dict[str, tuple[Callable[[bytes], object], Callable[[int], bytes]]] = {
         "integers as strings": (ours, integers_as_strings),
         "decimals as strings": (ours, lambda count: decimals(count, '"%s"')),
@@ -90,8 +93,8 @@ def per_number(rounds: int) -> dict[str, dict[int, float]]:
     }
     results = {}
     for kind, (way, make) in kinds.items():
-        bodies = {size: make(size) for size in SIZES}
-        seconds: dict[int, list[float]] = {size: [] for size in SIZES}
+        bodies = {size: make(size) for size in sizes}
+        seconds: dict[int, list[float]] = {size: [] for size in sizes}
         for _ in range(rounds):
             for size, body in bodies.items():
                 repetitions = max(1, NUMBERS_AT_LEAST // size)
@@ -102,4 +105,4 @@ def per_number(rounds: int) -> dict[str, dict[int, float]]:
 
 def growth(seconds: Mapping[str, Mapping[int, float]]) -> float:
     """Tell how much more a number costs among the most than among the fewest, of the kind where it is most."""
-    return max(times[max(SIZES)] / times[min(SIZES)] for kind, times in seconds.items() if "json" not in kind)
+    return max(times[max(times)] / times[FEWEST] for kind, times in seconds.items() if "json" not in kind)

@@ -18,12 +18,16 @@ from typing import Any
 if __name__ == "__main__":
     # Once, here: all that the benchmark uses of the service and of its tests.
     _root = Path(__file__).resolve().parent.parent.parent
-    sys.path[1:1] = [str(_root), str(_root / "tests"), str(_root / "tests" / "server")]
+    sys.path[1:1] = [str(_root / folder) for folder in (".", "tests", "tests/server", "tests/image")]
 
+import cost
+import first_answer
 import large_sums
 import load
 import machine
+import peak_memory
 import report
+import scrape
 import small_sum
 from candidates import WrongAnswerError
 from report import Figure
@@ -38,11 +42,33 @@ class Rounds:
     starts: int = 3
     turns: int = 7
     calls: int = 2000
+    counted: tuple[str, ...] = ("floor", "naive", "ours")
     counted_calls: int = 500
     large: int = 5
+    numbers: int = 1_000_000
+    deaths: int = 500
+    scrape_rounds: int = 3
+    scrapes: int = 20
+    mebibytes: int = 16
+    containers: int = 5
 
 
-SMOKE = Rounds(load=1, load_seconds=1, starts=1, turns=1, calls=10, counted_calls=5, large=1)
+SMOKE = Rounds(
+    load=1,
+    load_seconds=1,
+    starts=1,
+    turns=1,
+    calls=10,
+    counted=("ours",),
+    counted_calls=1,
+    large=1,
+    numbers=1000,
+    deaths=10,
+    scrape_rounds=1,
+    scrapes=2,
+    mebibytes=1,
+    containers=1,
+)
 
 
 class Report:
@@ -86,13 +112,15 @@ def measure_small_sum(to: Report, rounds: Rounds) -> None:
     seconds = small_sum.measure(rounds.starts, rounds.turns, rounds.calls)
     microseconds = {name: value * 1e6 for name, value in seconds.items()}
     to.add("small sum", {"CPU us": microseconds}, small_sum=seconds["ours"] / seconds["naive"])
-    thousands = {name: value / 1000 for name, value in small_sum.instructions(rounds.counted_calls).items()}
+    thousands = {
+        name: value / 1000 for name, value in small_sum.instructions(rounds.counted, rounds.counted_calls).items()
+    }
     to.add("instructions", {"1,000 instructions": thousands})
 
 
 def measure_large_sums(to: Report, rounds: Rounds) -> None:
     """Measure a million numbers in process, and fewer."""
-    seconds = large_sums.measure(rounds.large)
+    seconds = large_sums.measure(rounds.large, rounds.numbers)
     to.add(
         "a million numbers",
         seconds,
@@ -101,8 +129,45 @@ def measure_large_sums(to: Report, rounds: Rounds) -> None:
         decimal_strings=seconds["decimal_strings"]["ours"] / seconds["decimal_strings"]["json"],
         decimal_numbers=seconds["decimal_numbers"]["ours"] / seconds["decimal_numbers"]["json"],
     )
-    per_number = large_sums.per_number(rounds.large)
+    per_number = large_sums.per_number(rounds.large, rounds.numbers)
     to.add("CPU seconds per number", per_number, growth=large_sums.growth(per_number))
+
+
+def measure_memory(to: Report, rounds: Rounds) -> None:
+    """Measure the memory at rest and at its peak."""
+    to.add("memory at rest", rest := peak_memory.at_rest(), memory=rest / 1e6)
+    ordinary = peak_memory.peaks(cost.ORDINARY, rounds.mebibytes)
+    costliest = peak_memory.peaks(peak_memory.COSTLIEST, rounds.mebibytes)
+    to.add(
+        "peak memory",
+        ordinary | costliest,
+        peak_ordinary=max(ordinary.values()),
+        peak_costliest=max(costliest.values()),
+    )
+
+
+def measure_scrape(to: Report, rounds: Rounds) -> None:
+    """Measure the time of a scrape."""
+    seconds = scrape.measure(rounds.deaths, rounds.scrape_rounds, rounds.scrapes)
+    to.add("scrape", seconds, scrape=seconds["after deaths"] / seconds["fresh"])
+
+
+def measure_first_answer(to: Report, rounds: Rounds) -> None:
+    """Measure the start of a container."""
+    if reason := first_answer.obstacle():
+        to.lack("start", reason, "start")
+    else:
+        to.add("start", seconds := first_answer.measure(rounds.containers), start=seconds)
+
+
+PARTS = (
+    measure_load,
+    measure_small_sum,
+    measure_large_sums,
+    measure_memory,
+    measure_scrape,
+    measure_first_answer,
+)
 
 
 def print_tables(to: Report) -> None:
@@ -133,7 +198,7 @@ def main(arguments: list[str]) -> int:
     rounds = SMOKE if options.smoke else Rounds()
     to = Report()
     try:
-        for measure in (measure_small_sum, measure_large_sums, measure_load):
+        for measure in PARTS:
             measure(to, rounds)
     except WrongAnswerError as error:
         print(error, file=sys.stderr)

@@ -15,7 +15,7 @@ def target_table(figures: Mapping[str, Figure]) -> str:
     """Print each figure beside its target."""
     rows = [("what", "figure", "target", "")]
     for target in TARGETS:
-        figure = figures.get(target.key, "not yet")
+        figure = figures[target.key]
         if isinstance(figure, str):
             rows.append((target.what, f"not measured: {figure}", str(target), ""))
         else:
@@ -48,7 +48,7 @@ def targets_as_json(figures: Mapping[str, Figure]) -> list[dict[str, Any]]:
         {
             "key": target.key,
             "what": target.what,
-            "figure": None if isinstance(figure := figures.get(target.key, "not yet"), str) else figure,
+            "figure": None if isinstance(figure := figures[target.key], str) else figure,
             "not_measured": figure if isinstance(figure, str) else None,
             "target": str(target),
             "met": None if isinstance(figure, str) else target.is_met(figure),

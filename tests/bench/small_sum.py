@@ -12,17 +12,15 @@ from statistics import median
 
 from candidates import WrongAnswerError
 
+from service import environment, free_ports
+
 PROGRAM = Path(__file__).resolve().parent / "calls.py"
 
 # fastapi is no WSGI application.
 NAMES = ("floor", "naive", "usual", "falcon", "bare", "ours")
-COUNTED = ("floor", "naive", "ours")
 ANSWERS = {"200 OK 3", "200 OK 3.0"}
 
 WARM_UP_CALLS = 1000
-
-# The same hashes in each run: the number of instructions is then repeatable to a few in a thousand.
-ENVIRONMENT = {"PYTHONHASHSEED": "0"}
 
 
 class Caller:
@@ -34,6 +32,7 @@ class Caller:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env=_environment(),
             text=True,
         )
         self._reader = subprocess.Popen(["cat"], stdin=self._process.stdout, stdout=subprocess.DEVNULL)
@@ -85,12 +84,12 @@ def measure(starts: int, turns: int, calls: int) -> dict[str, float]:
     return {name: median(values) for name, values in seconds.items()}
 
 
-def instructions(calls: int) -> dict[str, int]:
+def instructions(names: Iterable[str], calls: int) -> dict[str, int]:
     """Count the instructions of one call: the difference between `calls` and twice as many, without the start."""
-    jobs = [(name, number) for name in COUNTED for number in (calls, 2 * calls)]
+    jobs = [(name, number) for name in names for number in (calls, 2 * calls)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         counts = dict(zip(jobs, pool.map(_count, *zip(*jobs, strict=True)), strict=True))
-    return {name: (counts[name, 2 * calls] - counts[name, calls]) // calls for name in COUNTED}
+    return {name: (counts[name, 2 * calls] - counts[name, calls]) // calls for name in names}
 
 
 def _count(name: str, calls: int) -> int:
@@ -101,10 +100,15 @@ def _count(name: str, calls: int) -> int:
             input=f"{calls}\n".encode(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env=os.environ | ENVIRONMENT,
+            # The same hashes in each run: the number is then repeatable to a few in a thousand.
+            env=_environment(PYTHONHASHSEED="0"),
             check=True,
         )
         return parse_total(file.read_text())
+
+
+def _environment(**settings: str) -> dict[str, str]:
+    return environment(METRICS_PORT=free_ports(1)[0], **settings)
 
 
 def parse_total(text: str) -> int:

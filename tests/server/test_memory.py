@@ -10,6 +10,7 @@ import pytest
 
 from costliest import COSTLIEST
 from http_client import Client, post
+from memory import proportional_bytes
 from service import Service, running, wait_until_workers
 
 CONTAINER_BYTES = 128 * 1000 * 1000
@@ -18,17 +19,6 @@ CLIENTS = 8
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/smaps_rollup").exists(), reason="the memory of a tree of processes is told by Linux only"
 )
-
-
-def proportional_bytes(service: Service) -> int:
-    """Measure the memory of all processes, with what they share counted once."""
-    total = 0
-    for process in service.tree():
-        with suppress(OSError):
-            for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    total += int(line.split()[1]) * 1024
-    return total
 
 
 @pytest.fixture(scope="module")
