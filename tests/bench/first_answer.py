@@ -5,9 +5,9 @@ import time
 from contextlib import suppress
 from statistics import median
 
-from candidates import BODY
 from engine import Container, run
 
+from candidates import BODY
 from http_client import exchange, post
 from service import free_ports
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from candidates import BODY, WORKERS, WrongAnswerError
 from cost import COSTLY, MEBIBYTE
-
 from http_client import Answer, Client, post
 from memory import proportional_bytes
 from service import Service, running, wait_until_workers

@@ -10,7 +10,6 @@ from statistics import median
 
 import load
 from candidates import BODY, WORKERS, WrongAnswerError
-
 from http_client import exchange, post
 from scraping import LAUNCHER, scrape
 from service import Service, running, wait_until_workers

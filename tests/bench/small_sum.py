@@ -11,7 +11,6 @@ from pathlib import Path
 from statistics import median
 
 from candidates import WrongAnswerError
-
 from service import environment, free_ports
 
 PROGRAM = Path(__file__).resolve().parent / "calls.py"

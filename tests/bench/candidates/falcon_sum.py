@@ -5,9 +5,10 @@ import uuid
 from typing import Any
 
 import falcon
-import json_logs
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+
+import json_logs
 
 json_logs.configure()
 log = structlog.get_logger()

@@ -4,11 +4,12 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 
-import json_logs
 import structlog
 from fastapi import FastAPI, Request, Response
 from prometheus_fastapi_instrumentator import Instrumentator
 from pydantic import BaseModel
+
+import json_logs
 
 json_logs.configure()
 log = structlog.get_logger()

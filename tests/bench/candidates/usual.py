@@ -3,10 +3,11 @@
 import time
 import uuid
 
-import json_logs
 import structlog
 from flask import Flask, Response, g, jsonify, request
 from prometheus_flask_exporter.multiprocess import GunicornPrometheusMetrics
+
+import json_logs
 
 json_logs.configure()
 log = structlog.get_logger()
