@@ -2,20 +2,16 @@
 
 import json
 import subprocess
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from candidates import CANDIDATES, Candidate, WrongAnswerError, serving
+from candidates import CANDIDATES, WrongAnswerError, serving
 
 SCRIPT = Path(__file__).resolve().parent / "load.lua"
 CONNECTIONS = 16
 
 # One thread of wrk sends more than two workers on two cores can answer, and takes least of the machine from them.
 COMMAND = ("wrk", "--threads", "1", "--connections", str(CONNECTIONS), "--script", str(SCRIPT))
-
-# So long until every worker has imported, compiled and cached what it needs.
-WARM_UP_SECONDS = 1
 
 
 @dataclass(frozen=True)
@@ -57,12 +53,13 @@ def load(port: int, seconds: int) -> Load:
     return result
 
 
-def measure(rounds: int, seconds: int, candidates: Iterable[Candidate] = CANDIDATES) -> dict[str, list[Load]]:
+def measure(rounds: int, seconds: int, warm_up_seconds: int) -> dict[str, list[Load]]:
     """Load each candidate in turn, round after round, started anew each time: no two starts are alike."""
-    results: dict[str, list[Load]] = {candidate.name: [] for candidate in candidates}
+    results: dict[str, list[Load]] = {candidate.name: [] for candidate in CANDIDATES}
     for _ in range(rounds):
-        for candidate in candidates:
+        for candidate in CANDIDATES:
             with serving(candidate) as port:
-                load(port, WARM_UP_SECONDS)
+                if warm_up_seconds:
+                    load(port, warm_up_seconds)
                 results[candidate.name].append(load(port, seconds))
     return results

@@ -39,6 +39,7 @@ class Rounds:
 
     load: int = 5
     load_seconds: int = 3
+    warm_up_seconds: int = 1
     starts: int = 3
     turns: int = 7
     calls: int = 2000
@@ -56,10 +57,11 @@ class Rounds:
 SMOKE = Rounds(
     load=1,
     load_seconds=1,
+    warm_up_seconds=0,
     starts=1,
     turns=1,
     calls=10,
-    counted=("ours",),
+    counted=("floor",),
     counted_calls=1,
     large=1,
     numbers=1000,
@@ -98,7 +100,7 @@ def measure_load(to: Report, rounds: Rounds) -> None:
     if "wrk" in host.missing_programs():
         to.lack("load", NO_WRK, "rate_usual", "rate_fastapi", "rate_bare", "p99_usual", "p99_fastapi")
         return
-    loads = load.measure(rounds.load, rounds.load_seconds)
+    loads = load.measure(rounds.load, rounds.load_seconds, rounds.warm_up_seconds)
     rates = {name: median(one.per_second for one in all_) for name, all_ in loads.items()}
     p50s = {name: median(one.p50_ms for one in all_) for name, all_ in loads.items()}
     p99s = {name: median(one.p99_ms for one in all_) for name, all_ in loads.items()}

@@ -20,6 +20,9 @@ SETTINGS = {"TEST_BURST": 10_000}
 # Each worker is to leave something in the metrics: with so many requests, each on a connection of its own, both do.
 REQUESTS_OF_A_GENERATION = 6
 
+# All connections of wrk are busy by then.
+RISE_SECONDS = 0.5
+
 EXITS = "gunicorn_worker_exits_total"
 
 
@@ -57,7 +60,7 @@ def _scrapes_under_load(service: Service, scrapes: int) -> list[float]:
     # wrk ends when its time is over: longer than the scrapes take, with a margin, and it is stopped before that.
     wrk = load.start(service.port, 60)
     try:
-        time.sleep(load.WARM_UP_SECONDS)
+        time.sleep(RISE_SECONDS)
         return [_seconds(service) for _ in range(scrapes)]
     finally:
         wrk.send_signal(signal.SIGINT)

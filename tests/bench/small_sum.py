@@ -57,8 +57,8 @@ class Caller:
     def _check(self, name: str) -> None:
         answer = self._line().strip()
         if answer not in ANSWERS:
-            assert self._process.stderr
-            raise WrongAnswerError(f"{name}: {answer}{self._process.stderr.read()}")
+            _, rest = self._process.communicate()
+            raise WrongAnswerError(f"{name}: {answer} {rest}")
 
 
 @contextmanager
