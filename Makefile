@@ -5,7 +5,8 @@ VENV = .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test test-faults test-watch image image-base test-image packages box test-rehearsal test-cluster bench lint audit format lock clean
+.PHONY: help run test test-faults test-watch image image-base test-image packages box test-rehearsal test-cluster \
+    bench bench-smoke bench-cost lint audit format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,7 +50,13 @@ test-cluster: $(VENV)/.installed-tests ## deploy to a real Docker Swarm, under l
 config/kubernetes/monitoring/prometheusrule.yaml: config/kubernetes/monitoring/prometheusrule.py $(wildcard config/prometheus/rules/*.yml)
 	$(PYTHON) $< >$@
 
-bench: $(VENV)/.installed-tests ## print what the costliest bodies cost, against ordinary ones of the same size
+bench: $(VENV)/.installed-bench ## print what the service costs, against six others and its targets (ten minutes; wrk, valgrind)
+	$(BIN)/python tests/bench/main.py
+
+bench-smoke: $(VENV)/.installed-bench ## run the benchmark as briefly as it goes: it fails when a candidate does not run
+	$(BIN)/python tests/bench/main.py --smoke build/bench-smoke.json
+
+bench-cost: $(VENV)/.installed-tests ## print what the costliest bodies cost, against ordinary ones of the same size
 	$(BIN)/python tests/bench/cost.py
 
 lint: $(VENV)/.installed-tests ## check style, types, the Dockerfile
@@ -66,9 +73,10 @@ format: $(VENV)/.installed-tests ## format the Python files
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: $(VENV)/.installed-tests ## renew both lock files, to the newest versions that pyproject.toml admits
+lock: $(VENV)/.installed-tests ## renew the lock files, to the newest versions that pyproject.toml admits
 	$(BIN)/uv pip compile $(LOCK) --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --group test --group lint --group lock --constraint requirements.lock --output-file tests/requirements.lock
+	$(BIN)/uv pip compile $(LOCK) --group bench --constraint requirements.lock --constraint tests/requirements.lock --output-file tests/bench/requirements.lock
 
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' app/version.py)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -85,6 +93,11 @@ $(VENV)/.installed: requirements.lock
 
 $(VENV)/.installed-tests: $(VENV)/.installed tests/requirements.lock
 	$(PIP_INSTALL) --requirement tests/requirements.lock
+	$(BIN)/pip check --quiet
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-tests tests/bench/requirements.lock
+	$(PIP_INSTALL) --requirement tests/bench/requirements.lock
 	$(BIN)/pip check --quiet
 	@touch $@
 

@@ -8,6 +8,7 @@ TEST_FILE_BYTES     the size that no file may exceed: to whoever writes one, it 
 TEST_HEAD_SECONDS   the time limit of a head
 TEST_GATE           a file: GET /wait answers only when it is there
 TEST_FAILING        a file: as long as it is there, workers fail as soon as they run
+TEST_BURST          so many workers may be replaced without a pause
 TEST_SLOW_METRICS   the process of the metrics begins only when SIGTERM has been sent to it
 
 Nothing else differs from `python app/app.py`.
@@ -26,7 +27,7 @@ sys.path[0] = str(Path(__file__).resolve().parent.parent.parent)
 
 from flask import Flask  # noqa: E402
 
-from app import create_app, server, worker  # noqa: E402
+from app import arbiter, create_app, server, worker  # noqa: E402
 from app.limits import Limits  # noqa: E402
 from app.main import main  # noqa: E402
 from app.slots import Slots  # noqa: E402
@@ -105,6 +106,8 @@ if setting("SHARED_MEMORY"):
     server.SHARED_MEMORY = Path(setting("SHARED_MEMORY"))
 if setting("SLOTS"):
     server.Slots = lambda _capacity: Slots(int(setting("SLOTS")))  # type: ignore[assignment,misc]
+if setting("BURST"):
+    arbiter.BURST = int(setting("BURST"))  # type: ignore[misc]
 if setting("HEAD_SECONDS"):
     worker.Limits = changed(Limits, head=float(setting("HEAD_SECONDS")))  # type: ignore[assignment,misc]
 unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
