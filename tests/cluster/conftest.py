@@ -11,8 +11,9 @@ from pathlib import Path
 import builds
 import engine
 import pytest
-from load import Load
 from swarm import FILE, Swarm
+
+from load import Load
 
 PROGRAMS = {"dockerd": "docker.io", "iptables": "iptables", "ip": "iproute2", "nsenter": "util-linux"}
 

@@ -11,8 +11,9 @@ import engine
 import pytest
 import yaml
 from builds import BROKEN, SECOND
-from load import Half, Load
 from swarm import FILE, Swarm
+
+from load import Half, Load
 
 REPLICAS = 4
 

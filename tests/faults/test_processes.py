@@ -12,9 +12,9 @@ from typing import Self
 
 import psutil
 import pytest
-from load import BODY, Load, check_agreement
 
 from http_client import exchange, post
+from load import BODY, Load, check_agreement
 from scraping import LAUNCHER, Scrape, metrics_process, scrape
 from service import Service, running, wait_until, wait_until_workers
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from load import Load
 
 from http_client import Client, exchange, get, is_refused, post
+from load import Load
 from service import ROOT, Service, free_ports, wait_until
 
 pytestmark = pytest.mark.faults

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from load import BODY, Load, check_agreement
 
 from http_client import Client, exchange, post
+from load import BODY, Load, check_agreement
 from scraping import LAUNCHER, REQUESTS, scrape
 from service import Service, running, wait_until
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from load import CLIENTS
 
+from load import CLIENTS
 from scraping import REQUESTS, metrics_folder, scrape
 from service import Service, running, wait_until
 
