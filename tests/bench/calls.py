@@ -50,12 +50,13 @@ ENVIRON = {
 def ours() -> "WSGIApplication":
     """Make the service's application as one of two workers has it, with its log and its metrics."""
     os.environ |= {"WEB_CONCURRENCY": "2", "LOG_FORMAT": "json"}
+    from app.log_output import LogOutput  # noqa: PLC0415
     from app.logs import configure_logs  # noqa: PLC0415
     from app.server import Server  # noqa: PLC0415
     from app.settings import Settings  # noqa: PLC0415
 
     settings = Settings.from_environ(os.environ, lambda: 2)
-    configure_logs(settings.log_level, settings.log_format, sys.stdout)
+    configure_logs(settings.log_level, settings.log_format, LogOutput(sys.stdout))
     server = Server(settings)
     atexit.register(server.metrics_files.remove)
     application = server.load()

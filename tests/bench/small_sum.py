@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
 
@@ -72,11 +72,26 @@ def callers(names: Iterable[str]) -> Iterator[dict[str, Caller]]:
         yield result
 
 
-def measure(starts: int, turns: int, calls: int) -> dict[str, float]:
-    """Measure the CPU seconds of one call: medians of turns, in processes that are started anew a few times."""
+@contextmanager
+def on_one_cpu() -> Iterator[None]:
+    """Keep what is started meanwhile on one CPU."""
+    cpus = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cpus)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cpus)
+
+
+def measure(starts: int, turns: int, calls: int, *, shares_cpu: bool) -> dict[str, float]:
+    """Measure the CPU seconds of one call: medians of turns, in processes that are started anew a few times.
+
+    With `shares_cpu` the reader of the log is on the CPU of the caller. Elsewhere it sleeps before each line, and to
+    wake up a CPU takes the writer 20 us on a virtual machine: a matter of the machine, and under load no CPU sleeps.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in NAMES}
     for _ in range(starts):
-        with callers(NAMES) as processes:
+        with on_one_cpu() if shares_cpu else nullcontext(), callers(NAMES) as processes:
             for _ in range(turns):
                 for name, process in processes.items():
                     seconds[name].append(process.seconds(calls))
