@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = ("requirements.lock", "tests/requirements.lock")
+LOCKS = ("requirements.lock", "tests/requirements.lock", "tests/bench/requirements.lock")
 WORKFLOWS = [path.name for path in (ROOT / ".github" / "workflows").glob("*.yml")]
 
 # The name, the version, perhaps a marker, and hashes: no address, no option, no folder.
@@ -54,10 +55,11 @@ def test_each_requirement_has_a_version_and_hashes(lock: str) -> None:
     assert [] == [line for line in lines if not REQUIREMENT.fullmatch(line)]
 
 
-def test_both_locks_agree() -> None:
-    """What serves is tested in the version in which it serves."""
-    served, tested = ({line.partition("==")[0]: line for line in requirements(lock)} for lock in LOCKS)
-    assert [] == [name for name in served.keys() & tested.keys() if served[name] != tested[name]]
+@pytest.mark.parametrize("pair", list(combinations(LOCKS, 2)), ids=" and ".join)
+def test_locks_agree(pair: tuple[str, str]) -> None:
+    """What serves is tested and measured in the version in which it serves."""
+    one, other = ({line.partition("==")[0]: line for line in requirements(lock)} for lock in pair)
+    assert [] == [name for name in one.keys() & other.keys() if one[name] != other[name]]
 
 
 def test_there_is_a_workflow() -> None:
