@@ -1,6 +1,5 @@
 """The event loop of a worker: it takes what clients send as they send it, serves what is complete, waits for nobody."""
 
-import heapq
 import math
 import os
 import selectors
@@ -12,6 +11,7 @@ import structlog
 
 from app.acceptor import Acceptor
 from app.connection import Connection, State
+from app.connections import Connections
 from app.handler import Handler
 from app.refusal import Refusal
 from app.service import Service
@@ -26,14 +26,7 @@ SERVE_SECONDS = 0.005
 # How long a stopping worker keeps an idle connection, for a request that may be on its way.
 LINGER_SECONDS = 1.0
 
-# So many large bodies of the largest size are held at the same time: eight at once fit a container of 128 MB.
-LARGE_BODIES = 8
-
 OVERLOADED = "more work than can be done in time"
-
-# One in so many gives way when there is no room. To look for them takes 0.5 ms of a thousand connections: one at a
-# time, a flood of clients would cost eight times as much as it does while there is room.
-EVICTED_SHARE = 64
 
 
 class EventLoop:
@@ -43,7 +36,7 @@ class EventLoop:
         self._wake = wake
         self._service = service
         self._handler = Handler(service)
-        self._connections: dict[int, Connection] = {}
+        self._connections = Connections(service.limits.body_bytes)
         self._queue = WorkQueue()
         self._now = self._expired = time.monotonic()
         self._stopped = math.inf
@@ -58,13 +51,13 @@ class EventLoop:
             self._turn(TURN_SECONDS)
         self._stopped = self._now
         self._acceptor.close(is_last_chance=not self._service.is_ready())
-        for connection in self._connections.values():
+        for connection in self._connections:
             if connection.state is State.IDLE:
                 connection.deadline = min(connection.deadline, self._now + LINGER_SECONDS)
         give_up = self._now + self._service.graceful_seconds
         while self._connections and self._now < give_up:
             self._turn(LAST_TURN_SECONDS)
-        for connection in self._connections.values():
+        for connection in self._connections:
             connection.close()
         self._selector.close()
 
@@ -92,19 +85,12 @@ class EventLoop:
         if len(self._connections) >= self._service.max_connections:
             self._evict()
         connection = Connection(client, address[0], self._service.limits, self._now)
-        self._connections[connection.descriptor] = connection
+        self._connections.add(connection)
         self._selector.register(connection.descriptor, selectors.EVENT_READ, self._receive)
         self._service.count_connections(1)
 
     def _evict(self) -> None:
-        yielding = [c for c in self._connections.values() if c.state in {State.IDLE, State.RECEIVING}]
-        if not yielding:
-            # Who does not read an answer gives way last, but does: a worker that is out of descriptors and has no other
-            # connections would try to accept again and again, and do nothing else.
-            yielding = [c for c in self._connections.values() if c.state is not State.READY]
-        # Not by the deadline: that of a request which has just begun is sooner than that of whoever is silent.
-        number = math.ceil(len(yielding) / EVICTED_SHARE)
-        for connection in heapq.nsmallest(number, yielding, key=lambda c: c.started):
+        for connection in self._connections.longest_silent():
             connection.close()
             self._settle(connection)
 
@@ -124,13 +110,7 @@ class EventLoop:
                 # Not only when all of it is there: to receive what is then refused takes time from what is not.
                 self._refuse(connection, Refusal(503, OVERLOADED))
         self._settle(connection)
-        if connection.is_large:
-            self._bound_large_bodies()
-
-    def _bound_large_bodies(self) -> None:
-        large = [c for c in self._connections.values() if c.is_large and c.state is State.RECEIVING]
-        if sum(len(c.body) for c in large) > LARGE_BODIES * self._service.limits.body_bytes:
-            oldest = min(large, key=lambda c: c.deadline)
+        if connection.is_large and (oldest := self._connections.oldest_of_too_many_large()):
             self._refuse(oldest, Refusal(503, "too many large bodies at once"))
             self._settle(oldest)
 
@@ -149,7 +129,7 @@ class EventLoop:
         if connection.state is State.READY:
             self._enqueue(connection)
         elif connection.state is State.CLOSED:
-            del self._connections[descriptor]
+            self._connections.remove(connection)
             self._selector.unregister(descriptor)
             self._service.count_connections(-1)
         elif connection.is_writing != (connection.state is State.SENDING):
@@ -186,10 +166,9 @@ class EventLoop:
             self._refuse(connection, refusal)
 
     def _expire(self) -> None:
-        for connection in list(self._connections.values()):
-            if connection.deadline <= self._now and connection.state is not State.READY:
-                if connection.state is State.RECEIVING:
-                    self._refuse(connection, Refusal(408, "the rest of the request did not come in time"))
-                else:
-                    connection.close()
-                self._settle(connection)
+        for connection in self._connections.expired(self._now):
+            if connection.state is State.RECEIVING:
+                self._refuse(connection, Refusal(408, "the rest of the request did not come in time"))
+            else:
+                connection.close()
+            self._settle(connection)

@@ -1,0 +1,68 @@
+"""Which of the connections go when there is not enough for all."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.connection import State
+from app.connections import EVICTED_SHARE, LARGE_BODIES, Connections
+
+BODY_BYTES = 100
+
+
+def connections_of(*members: tuple[State, float]) -> Connections:
+    """Make connections of these states that began, and will end, at these times; the body of each has the limit."""
+    connections = Connections(BODY_BYTES)
+    for descriptor, (state, time) in enumerate(members):
+        connection: Any = SimpleNamespace(
+            descriptor=descriptor, state=state, started=time, deadline=time, is_large=True, body=bytes(BODY_BYTES)
+        )
+        connections.add(connection)
+    return connections
+
+
+def test_what_is_removed_is_not_found() -> None:
+    """A descriptor leads to its connection until that is removed."""
+    connections = connections_of((State.IDLE, 1.0))
+    (connection,) = connections
+    assert connection == connections.get(0)
+    connections.remove(connection)
+    assert (0, None) == (len(connections), connections.get(0))
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        pytest.param([], [], id="nobody is there"),
+        pytest.param([(State.IDLE, 2.0), (State.IDLE, 1.0)], [1], id="the longest idle"),
+        pytest.param([(State.IDLE, 2.0), (State.RECEIVING, 1.0)], [1], id="the longest in a request"),
+        pytest.param([(State.SENDING, 1.0), (State.IDLE, 2.0)], [1], id="idle before not reading"),
+        pytest.param([(State.SENDING, 2.0), (State.CLOSING, 1.0)], [1], id="not reading in the end"),
+        pytest.param([(State.READY, 1.0)], [], id="nobody whose turn it is"),
+        pytest.param([(State.IDLE, float(n)) for n in range(2 * EVICTED_SHARE)], [0, 1], id="several of many"),
+    ],
+)
+def test_who_gives_way(members: list[tuple[State, float]], expected: list[int]) -> None:
+    """Room is made by those who have been silent for the longest time."""
+    assert expected == [c.descriptor for c in connections_of(*members).longest_silent()]
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        pytest.param([(State.RECEIVING, 1.0)] * LARGE_BODIES, None, id="as many as fit"),
+        pytest.param([(State.RECEIVING, 2.0), *[(State.RECEIVING, 1.0)] * LARGE_BODIES], 1, id="one more"),
+        pytest.param([(State.READY, 1.0), *[(State.RECEIVING, 1.0)] * LARGE_BODIES], None, id="one is complete"),
+    ],
+)
+def test_which_large_body_is_refused(members: list[tuple[State, float]], expected: int | None) -> None:
+    """Of too many large bodies that are being received, the oldest is refused."""
+    oldest = connections_of(*members).oldest_of_too_many_large()
+    assert expected == (oldest.descriptor if oldest else None)
+
+
+def test_who_has_expired() -> None:
+    """A time limit holds from its very instant, and not for a request whose turn has yet to come."""
+    connections = connections_of((State.IDLE, 1.0), (State.RECEIVING, 2.0), (State.READY, 1.0), (State.SENDING, 2.1))
+    assert [0, 1] == [c.descriptor for c in connections.expired(2.0)]
