@@ -46,4 +46,4 @@ def test_context_admits_by_name(tmp_path: Path) -> None:
     engine.run("save", "--output", saved, "flask_app:context")
     layer = subprocess.check_output(["tar", "--extract", "--to-stdout", "--wildcards", "--file", saved, "*/layer.tar"])
     listed = subprocess.check_output(["tar", "--list"], input=layer, text=False).decode().split()
-    assert {name for name in listed if not name.endswith("/")} == {"app/app.py", "tests/test_x.py"}
+    assert {name for name in listed if not name.endswith("/")} == {"Dockerfile", "app/app.py", "tests/test_x.py"}
