@@ -34,7 +34,7 @@ test-image: $(VENV)/.installed-tests ## test the image with a real Docker engine
 
 packages: ## install the programs that test-watch and test-faults need (as root, on Debian or Ubuntu)
 	apt-get update --quiet --quiet
-	apt-get install --quiet --yes --no-install-recommends prometheus haproxy
+	apt-get install --quiet --yes --no-install-recommends prometheus haproxy wrk
 
 box: build/debian-13.libvirt.box ## build a Vagrant box for libvirt from Debian packages (as root, on Debian)
 
@@ -50,7 +50,7 @@ test-cluster: $(VENV)/.installed-tests ## deploy to a real Docker Swarm, under l
 config/kubernetes/monitoring/prometheusrule.yaml: config/kubernetes/monitoring/prometheusrule.py $(wildcard config/prometheus/rules/*.yml)
 	$(PYTHON) $< >$@
 
-bench: $(VENV)/.installed-bench ## print what the service costs, against six others and its targets (ten minutes; wrk, valgrind)
+bench: $(VENV)/.installed-bench ## print what the service costs, against six others and its targets (five minutes; wrk, valgrind)
 	$(BIN)/python tests/bench/main.py
 
 bench-smoke: $(VENV)/.installed-bench ## run the benchmark as briefly as it goes: it fails when a candidate does not run
@@ -102,4 +102,4 @@ $(VENV)/.installed-bench: $(VENV)/.installed-tests tests/bench/requirements.lock
 	@touch $@
 
 clean: ## remove what the other targets have made
-	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build .coverage* .mypy_cache .pytest_cache .ruff_cache

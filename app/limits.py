@@ -8,7 +8,7 @@ class Limits:
     """What one client may take: bytes of a body, and seconds for each phase of a request."""
 
     body_bytes: int
-    keep_alive: float = 30.0
+    keep_alive: float = 75.0
     head: float = 10.0
     body: float = 30.0
     send: float = 10.0
