@@ -24,7 +24,7 @@ SUM = post(BODY)
 CAPACITY_SECONDS = 5
 OVERLOAD_SECONDS = 12
 TIMES = 5
-SHARE_FOR_SUMS = 0.6
+REFUSAL_SHARE = 0.2  # of the processor time of a sum
 CPU = "process_cpu_seconds_total"
 SENDERS = 256
 
@@ -151,8 +151,9 @@ def test_overload(output: Path) -> None:
         assert len(refused) == rejected == statuses[503]
         assert {200} == {answer.status for answer in scrapes}
         # By the processor time that the service got: the senders, five times as busy now, take theirs from the same
-        # processors. A refusal costs a millisecond of it, against eleven for a sum.
-        assert len(accepted) / overload_seconds >= SHARE_FOR_SUMS / cost
+        # processors. A refusal, for which 400 kB are received, has been seen to cost 8 to 11 % of a sum.
+        refusal_cost = (overload_seconds - len(accepted) * cost) / len(refused)
+        assert refusal_cost <= REFUSAL_SHARE * cost
         assert len(refused) >= len(samples) / 2
         assert percentile([sample.seconds for sample in accepted], 0.99) <= ACCEPTED_SECONDS
         assert percentile([sample.seconds for sample in refused], 0.99) <= REFUSED_SECONDS
