@@ -104,7 +104,7 @@ def offer(port: int, rate: float, seconds: float) -> list[Sample]:
 
 
 def test_overload(output: Path) -> None:
-    """Throughput stays, accepted requests wait for a bounded time, the rest gets 503 at once; probes are answered."""
+    """Most of the throughput stays, the accepted wait for a bounded time, the rest gets 503 at once, probes go on."""
     # In a process of their own, so that whoever probes has not to wait for hundreds of threads.
     with running(output, WEB_CONCURRENCY=1) as service, ProcessPoolExecutor(1, get_context("spawn")) as senders:
         seconds = scrape(service).samples[CPU]
