@@ -31,6 +31,7 @@ class Acceptor:
         welcome: Callable[[socket.socket, Any], None],
         make_room: Callable[[], None],
     ) -> None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)  # Its clients inherit it.
         self._listener = listener
         self._selector = selector
         self._has_fewest_connections = has_fewest_connections
@@ -41,7 +42,6 @@ class Acceptor:
 
     def open(self) -> None:
         """Begin to accept."""
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)  # Its clients inherit it.
         self._selector.register(self._listener, selectors.EVENT_READ, self._on_readable)
 
     def close(self, *, is_last_chance: bool) -> None:

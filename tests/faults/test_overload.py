@@ -24,7 +24,7 @@ SUM = post(BODY)
 CAPACITY_SECONDS = 5
 OVERLOAD_SECONDS = 12
 TIMES = 5
-REFUSAL_SHARE = 0.2  # of the processor time of a sum
+REFUSAL_SHARE = 0.15  # of the processor time of a sum
 CPU = "process_cpu_seconds_total"
 SENDERS = 256
 
