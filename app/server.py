@@ -81,6 +81,10 @@ class Server(Application):  # type: ignore[misc]
         worker.slot = self.slots.take(arbiter.pid)
         arbiter.starting = worker
 
-    def _release_slot(self, _arbiter: Arbiter, worker: Worker) -> None:
+    def _release_slot(self, arbiter: Arbiter, worker: Worker) -> None:
+        if lost := self.slots.requests_of(worker.slot):
+            # Nobody has answered them, and one that was ending may be in the log and not in the counts: whoever
+            # compares the two finds here by how many they may differ.
+            arbiter.log.error("worker %s has ended with requests in progress: %s", worker.pid, lost)
         has_left = self.slots.release(worker.slot)
         self.metrics.worker_exited("stopped" if has_left else "timeout" if worker.aborted else "crashed")

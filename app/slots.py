@@ -60,6 +60,10 @@ class Slots:
         """List the workers that are alive."""
         return [pid for pid in self._column(PID) if pid > 0]
 
+    def requests_of(self, slot: int) -> int:
+        """Count the requests in progress of one place."""
+        return self._cells[slot * COLUMNS + REQUESTS]
+
     def requests_in_progress(self) -> int:
         """Count the requests in progress, of all workers."""
         return sum(self._column(REQUESTS))

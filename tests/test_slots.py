@@ -31,7 +31,7 @@ def test_requests_in_progress() -> None:
         slot = slots.take(pid)
         slots.count(slot, REQUESTS, pid)
     slots.count(0, REQUESTS, -1)
-    assert 22 == slots.requests_in_progress()
+    assert (22, 10, 12) == (slots.requests_in_progress(), slots.requests_of(0), slots.requests_of(1))
     slots.release(0)
     assert 12 == slots.requests_in_progress()
 

@@ -127,10 +127,11 @@ def test_no_count_is_lost_when_workers_are_recycled_and_killed(output: Path) -> 
 
 
 def test_a_request_cut_off_by_a_kill_is_no_longer_in_progress_and_not_counted(output: Path, tmp_path: Path) -> None:
-    """A worker that is killed at work takes its unfinished request with it, and no finished one."""
+    """A worker that is killed at work takes its unfinished request with it, and no finished one; the log says so."""
     with running(output, program=LAUNCHER, TEST_GATE=tmp_path / "gate", WEB_CONCURRENCY=1) as service:
         assert exchange(service.port, SUM).status == 200
         before = scrape(service)
+        (worker,) = service.workers()
         with Client(service.port) as client:
             client.send(b"GET /wait HTTP/1.1\r\nHost: test\r\n\r\n")
             wait_until(lambda: scrape(service).samples["http_requests_in_progress"] == 1, "the request is in progress")
@@ -142,6 +143,7 @@ def test_a_request_cut_off_by_a_kill_is_no_longer_in_progress_and_not_counted(ou
         after = scrape(service)
         assert after.samples["http_requests_in_progress"] == 0
         assert before.total(REQUESTS) == after.total(REQUESTS)
+        assert f"worker {worker} has ended with requests in progress: 1" in [line["event"] for line in service.lines()]
         assert exchange(service.port, SUM).status == 200
         assert before.total(REQUESTS) + 1 == scrape(service).total(REQUESTS)
 
