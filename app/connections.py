@@ -13,6 +13,11 @@ EVICTED_SHARE = 64
 # So many large bodies of the largest size are held at the same time: eight at once fit a container of 128 MB.
 LARGE_BODIES = 8
 
+# A large body that takes longer than this is a slow one, and gives way to new ones: clients that never come to an end
+# keep nobody out. Among quicker ones it is the new one that is refused. When it was the oldest, in an overload of large
+# bodies most of each was received before it was refused, and a third of the throughput was lost.
+SLOW_SECONDS = 1.0
+
 
 class Connections:
     """The open connections by their descriptors."""
@@ -20,6 +25,7 @@ class Connections:
     def __init__(self, largest_body_bytes: int) -> None:
         self._by_descriptor: dict[int, Connection] = {}
         self._bytes = LARGE_BODIES * largest_body_bytes
+        self._large: dict[int, Connection] = {}  # In the order in which they became large.
 
     def __len__(self) -> int:
         return len(self._by_descriptor)
@@ -35,6 +41,13 @@ class Connections:
         """Forget one that is closed."""
         del self._by_descriptor[connection.descriptor]
 
+    def settle(self, connection: Connection) -> None:
+        """Take note of whether a large body is being received on one."""
+        if connection.is_large and connection.state is State.RECEIVING:
+            self._large.setdefault(connection.descriptor, connection)
+        else:
+            self._large.pop(connection.descriptor, None)
+
     def get(self, descriptor: int) -> Connection | None:
         """Find one, unless it was closed in the meantime."""
         return self._by_descriptor.get(descriptor)
@@ -49,12 +62,15 @@ class Connections:
         # Not by the deadline: that of a request which has just begun is sooner than that of whoever is silent.
         return heapq.nsmallest(math.ceil(len(yielding) / EVICTED_SHARE), yielding, key=lambda c: c.started)
 
-    def oldest_of_too_many_large(self) -> Connection | None:
-        """Choose the one to refuse, if the bodies that are being received take more memory than they may."""
-        large = [c for c in self if c.is_large and c.state is State.RECEIVING]
-        if sum(len(c.body) for c in large) <= self._bytes:
-            return None
-        return min(large, key=lambda c: c.deadline)
+    def too_many_large(self, now: float) -> list[Connection]:
+        """Choose those to refuse, if the bodies that are being received take more memory than they may."""
+        excess = sum(len(c.body) for c in self._large.values()) - self._bytes
+        staying, refused = list(self._large.values()), []
+        while excess > 0:
+            is_slow = now - staying[0].started > SLOW_SECONDS
+            refused.append(staying.pop(0 if is_slow else -1))
+            excess -= len(refused[-1].body)
+        return refused
 
     def expired(self, now: float) -> list[Connection]:
         """Choose those whose time is over."""

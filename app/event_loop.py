@@ -106,13 +106,14 @@ class EventLoop:
             structlog.get_logger().exception("connection error", client=connection.address)
             self._refuse(connection, Refusal(500, "internal error"))
         else:
-            if connection.awaits_body and self._queue.is_full:
-                # Not only when all of it is there: to receive what is then refused takes time from what is not.
+            if connection.awaits_body and not connection.is_large and self._queue.is_full:
+                # Before much of it is there: to receive what is then refused takes time from what is not.
                 self._refuse(connection, Refusal(503, OVERLOADED))
         self._settle(connection)
-        if connection.is_large and (oldest := self._connections.oldest_of_too_many_large()):
-            self._refuse(oldest, Refusal(503, "too many large bodies at once"))
-            self._settle(oldest)
+        if connection.is_large:
+            for refused in self._connections.too_many_large(self._now):
+                self._refuse(refused, Refusal(503, "too many large bodies at once"))
+                self._settle(refused)
 
     def _flush(self, descriptor: int) -> None:
         connection = self._connections.get(descriptor)
@@ -126,6 +127,7 @@ class EventLoop:
     def _settle(self, connection: Connection) -> None:
         """Let what happens next to a connection follow from its state."""
         descriptor = connection.descriptor
+        self._connections.settle(connection)
         if connection.state is State.READY:
             self._enqueue(connection)
         elif connection.state is State.CLOSED:

@@ -8,6 +8,10 @@ from app.connection import Connection
 # Whoever would have to wait longer is refused at once.
 LONGEST_WAIT_SECONDS = 1.0
 
+# Whoever has sent a large body was not refused when it began, and to refuse it now would be to have received it for
+# nothing: it may wait as long as this.
+LONGEST_WAIT_OF_LARGE_SECONDS = 2.0
+
 # What a request costs next to its body, in bytes of a body that would cost as much.
 REQUEST_BYTES = 4096
 
@@ -16,9 +20,12 @@ FIRST_SECONDS_PER_BYTE = 1e-7
 SMOOTHING = 0.05
 
 # A request stands behind all that arrive within so many times its own cost: small sums pass large ones, and the large
-# ones still have their turn. Without a body, as a probe, it passes all that have not waited for the longest time yet: a
-# probe that waits with the others for a second ends a process that only has too much to do.
+# ones still have their turn.
 PATIENCE = 10
+
+# Without a body, as a probe, it passes all that have not waited for so long: a probe that waits with the others for a
+# second ends a process that only has too much to do.
+PASSED_SECONDS = LONGEST_WAIT_OF_LARGE_SECONDS
 
 # A request that was sent before its client had the answer to the one before stands behind all that arrive within this
 # time. Without it, 500 clients that send a hundred requests at once, and read nothing, made others wait for seconds.
@@ -41,12 +48,17 @@ class WorkQueue:
     @property
     def is_full(self) -> bool:
         """Whether those who wait already take too long."""
-        return self._bytes * self._seconds_per_byte > LONGEST_WAIT_SECONDS
+        return self._wait_seconds > LONGEST_WAIT_SECONDS
+
+    @property
+    def _wait_seconds(self) -> float:
+        return self._bytes * self._seconds_per_byte
 
     def offer(self, connection: Connection, now: float) -> bool:
         """Take a request in, unless those before it already take too long."""
         size = _size(connection)
-        if self.is_full and size > REQUEST_BYTES:
+        longest = LONGEST_WAIT_OF_LARGE_SECONDS if connection.is_large else LONGEST_WAIT_SECONDS
+        if self._wait_seconds > longest and size > REQUEST_BYTES:
             return False
         due = now + PATIENCE * self._seconds_per_byte * size
         if connection.is_pipelined:
@@ -54,7 +66,7 @@ class WorkQueue:
         else:
             self._bytes += size
             if size == REQUEST_BYTES:
-                due = now - LONGEST_WAIT_SECONDS
+                due = now - PASSED_SECONDS
         heapq.heappush(self._heap, (due, next(self._arrivals), connection))
         return True
 

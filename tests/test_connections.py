@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.connection import State
-from app.connections import EVICTED_SHARE, LARGE_BODIES, Connections
+from app.connections import EVICTED_SHARE, LARGE_BODIES, SLOW_SECONDS, Connections
 
 BODY_BYTES = 100
 
@@ -19,6 +19,7 @@ def connections_of(*members: tuple[State, float]) -> Connections:
             descriptor=descriptor, state=state, started=time, deadline=time, is_large=True, body=bytes(BODY_BYTES)
         )
         connections.add(connection)
+        connections.settle(connection)
     return connections
 
 
@@ -51,15 +52,32 @@ def test_who_gives_way(members: list[tuple[State, float]], expected: list[int]) 
 @pytest.mark.parametrize(
     ("members", "expected"),
     [
-        pytest.param([(State.RECEIVING, 1.0)] * LARGE_BODIES, None, id="as many as fit"),
-        pytest.param([(State.RECEIVING, 2.0), *[(State.RECEIVING, 1.0)] * LARGE_BODIES], 1, id="one more"),
-        pytest.param([(State.READY, 1.0), *[(State.RECEIVING, 1.0)] * LARGE_BODIES], None, id="one is complete"),
+        pytest.param([(State.RECEIVING, 1.0)] * LARGE_BODIES, [], id="as many as fit"),
+        pytest.param([(State.RECEIVING, 1.0)] * (LARGE_BODIES + 1), [LARGE_BODIES], id="the newest"),
+        pytest.param(
+            [(State.RECEIVING, 1.0)] * (LARGE_BODIES + 2), [LARGE_BODIES + 1, LARGE_BODIES], id="the two newest"
+        ),
+        pytest.param([(State.RECEIVING, 0.9), *[(State.RECEIVING, 2.0)] * LARGE_BODIES], [0], id="the oldest is slow"),
+        pytest.param(
+            [(State.RECEIVING, 0.9), *[(State.RECEIVING, 2.0)] * (LARGE_BODIES + 1)],
+            [0, LARGE_BODIES + 1],
+            id="only one is slow",
+        ),
+        pytest.param([(State.READY, 1.0), *[(State.RECEIVING, 1.0)] * LARGE_BODIES], [], id="one is complete"),
     ],
 )
-def test_which_large_body_is_refused(members: list[tuple[State, float]], expected: int | None) -> None:
-    """Of too many large bodies that are being received, the oldest is refused."""
-    oldest = connections_of(*members).oldest_of_too_many_large()
-    assert expected == (oldest.descriptor if oldest else None)
+def test_which_large_bodies_are_refused(members: list[tuple[State, float]], expected: list[int]) -> None:
+    """Of too many large bodies that are being received, the slow are refused, the oldest first, and then the newest."""
+    assert expected == [c.descriptor for c in connections_of(*members).too_many_large(1.0 + SLOW_SECONDS)]
+
+
+def test_a_large_body_that_is_complete_is_no_longer_counted() -> None:
+    """As soon as a large body is there, another one may be received."""
+    connections = connections_of(*[(State.RECEIVING, 1.0)] * (LARGE_BODIES + 1))
+    first, *_ = connections
+    first.state = State.READY
+    connections.settle(first)
+    assert [] == connections.too_many_large(1.0)
 
 
 def test_who_has_expired() -> None:

@@ -12,6 +12,7 @@ import pytest
 from gunicorn.asgi.parser import PythonProtocol
 
 from app.client import ClientAddress
+from app.connection import LARGE_BODY_BYTES
 from app.event_loop import EventLoop
 from app.gateway import base_environ
 from app.limits import Limits
@@ -42,6 +43,7 @@ def serve() -> Iterator[Callable[..., None]]:
         steps: Callable[[socket.socket], Iterator[None]],
         *,
         max_connections: int = 10,
+        body_bytes: int = 1000,
         and_then: Callable[[EventLoop], None] = lambda _: None,
     ) -> None:
         measurement = Measurement(application, [], ClientAddress("127.0.0.1"), time.perf_counter)
@@ -61,7 +63,7 @@ def serve() -> Iterator[Callable[..., None]]:
                     application=measurement,
                     measurement=measurement,
                     environ=base_environ(5000, multithread=False, multiprocess=False),
-                    limits=Limits(body_bytes=1000),
+                    limits=Limits(body_bytes=body_bytes),
                     max_connections=max_connections,
                     graceful_seconds=0.0,
                     has_fewest_connections=lambda: True,
@@ -226,6 +228,30 @@ def test_an_overload_is_told_before_the_body_has_come(
     serve(steps)
     assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert b"\r\nRetry-After: 1\r\n" in answer
+
+
+def test_a_large_body_under_way_is_received_in_an_overload(
+    serve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work that has become too much meanwhile refuses nobody of whose large body a part has been received."""
+    answer = bytearray()
+    body = b"x" * 2 * LARGE_BODY_BYTES
+
+    def steps(client: socket.socket) -> Iterator[None]:
+        client.sendall(b"POST /path HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n" % len(body))
+        client.sendall(body[:-2])
+        for _ in range(5):  # A turn to accept, and one for each 16 kB.
+            yield
+        monkeypatch.setattr(WorkQueue, "is_full", True)
+        for byte in body[-2:]:
+            client.sendall(bytes([byte]))
+            yield
+        while not answer.endswith(b"/path"):
+            yield
+            answer.extend(received(client))
+
+    serve(steps, body_bytes=len(body))
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 def test_a_bug_ends_one_connection(

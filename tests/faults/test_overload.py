@@ -24,8 +24,7 @@ SUM = post(BODY)
 CAPACITY_SECONDS = 5
 OVERLOAD_SECONDS = 12
 TIMES = 5
-REFUSAL_SHARE = 0.15  # of the processor time of a sum
-CPU = "process_cpu_seconds_total"
+THROUGHPUT_SHARE = 0.8  # of the capacity; 0.87 to 0.93 have been seen
 SENDERS = 256
 
 # The wait that a worker admits is one second of work; the senders take processor time from it, and so does whatever
@@ -104,12 +103,10 @@ def offer(port: int, rate: float, seconds: float) -> list[Sample]:
 
 
 def test_overload(output: Path) -> None:
-    """Most of the throughput stays, the accepted wait for a bounded time, the rest gets 503 at once, probes go on."""
+    """The throughput stays, the accepted wait for a bounded time, the rest gets 503 at once, probes go on."""
     # In a process of their own, so that whoever probes has not to wait for hundreds of threads.
     with running(output, WEB_CONCURRENCY=1) as service, ProcessPoolExecutor(1, get_context("spawn")) as senders:
-        seconds = scrape(service).samples[CPU]
         before = senders.submit(capacity, service.port).result()
-        cost = (scrape(service).samples[CPU] - seconds) / (before * CAPACITY_SECONDS)
         probes: list[float] = []
         scrapes: list[Scrape] = []
 
@@ -120,19 +117,19 @@ def test_overload(output: Path) -> None:
                 probes.append(time.monotonic() - begun)
                 scrapes.append(scrape(service))
 
-        first, seconds = scrape(service).total(REQUESTS), scrape(service).samples[CPU]
+        first = scrape(service).total(REQUESTS)
         begun = time.monotonic()
         with threads(1, probe):
             samples = senders.submit(offer, service.port, TIMES * before, OVERLOAD_SECONDS).result()
-        counted = scrape(service).total(REQUESTS) - first
-        overload_seconds = scrape(service).samples[CPU] - seconds
+        after = scrape(service)
+        # Measured once more, because the machine has been seen to become a tenth slower within the test.
+        capacities = before, senders.submit(capacity, service.port).result()
         accepted = [sample for sample in samples if sample.status == 200]
         refused = [sample for sample in samples if sample.status == 503]
         during = [sample for sample in accepted if begun + 1 <= sample.end <= begun + OVERLOAD_SECONDS]
         throughput = len(during) / (OVERLOAD_SECONDS - 1)
         figures = {
-            "capacity": before,
-            "CPU ms for a sum, before and in the overload": (1000 * cost, 1000 * overload_seconds / len(accepted)),
+            "capacity, before and after": capacities,
             "offered": len(samples) / OVERLOAD_SECONDS,
             "throughput": throughput,
             "accepted p50, p99, max": [percentile([s.seconds for s in accepted], q) for q in (0.5, 0.99, 1)],
@@ -144,16 +141,12 @@ def test_overload(output: Path) -> None:
         print(figures)  # noqa: T201
         assert len(samples) == len(accepted) + len(refused)
         assert {"1"} == {sample.retry_after for sample in refused}
-        after = scrape(service)
-        assert len(accepted) + len(probes) == counted
+        assert len(accepted) + len(probes) == after.total(REQUESTS) - first
         rejected = after.samples['http_requests_rejected_total{status="503"}']
         statuses = Counter(line["status"] for line in service.requests(method="POST"))
         assert len(refused) == rejected == statuses[503]
         assert {200} == {answer.status for answer in scrapes}
-        # By the processor time that the service got: the senders, five times as busy now, take theirs from the same
-        # processors. A refusal, for which 400 kB are received, has been seen to cost 8 to 11 % of a sum.
-        refusal_cost = (overload_seconds - len(accepted) * cost) / len(refused)
-        assert refusal_cost <= REFUSAL_SHARE * cost
+        assert throughput >= THROUGHPUT_SHARE * min(capacities)
         assert len(refused) >= len(samples) / 2
         assert percentile([sample.seconds for sample in accepted], 0.99) <= ACCEPTED_SECONDS
         assert percentile([sample.seconds for sample in refused], 0.99) <= REFUSED_SECONDS
