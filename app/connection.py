@@ -4,22 +4,13 @@ import socket
 from contextlib import suppress
 from enum import Enum, auto
 
+from app.incoming_request import IncomingRequest
 from app.limits import Limits
-from app.refusal import Refusal
-from app.request_head import check_head
-from app.request_parser import LINE_BYTES, RequestParser
+from app.request_parser import LINE_BYTES
 
 # So much is read at once of a body, and no more than LINE_BYTES where the next request could begin: what stands behind
 # a request waits here until the client has read its answer, for a thousand clients that never do 16 MB.
 RECEIVE_BYTES = 64 * 1024
-
-# Bodies above this are counted, and bounded together; a thousand that stay below take 16 MB.
-LARGE_BODY_BYTES = 16 * 1024
-
-# A chunk costs 4 us to parse, however small it is: without a bound on their number, a megabyte in one-byte chunks takes
-# five seconds. So many are free, and then one for so many bytes of the largest body.
-FREE_CHUNKS = 1000
-BYTES_FOR_A_CHUNK = 64
 
 # What a client goes on sending after the last response is counted and not copied (MSG_TRUNC), so much at once; nothing
 # is written here, where the kernel knows the flag for this kind of socket. With recv(), discarding the bodies that were
@@ -52,25 +43,16 @@ class Connection:
         self.deadline = now + limits.keep_alive
         self.served = 0
         self.started = now
-        self.body = bytearray()
-        self.is_too_large = False
+        self.request = IncomingRequest(limits.body_bytes, self._continue)
         self.is_pipelined = False
         self.is_writing = False
-        self._has_head = False
-        self._pieces = 0
         self._output = memoryview(b"")
         self._is_last = False
-        self.parser = RequestParser(on_headers_complete=self._take_head, on_body=self._take_body)
-
-    @property
-    def is_large(self) -> bool:
-        """Whether the body so far is one of those that are counted."""
-        return len(self.body) > LARGE_BODY_BYTES
 
     @property
     def awaits_body(self) -> bool:
         """Whether the head of a request is there, and its body is not."""
-        return self.state is State.RECEIVING and self._has_head
+        return self.state is State.RECEIVING and self.request.has_head
 
     def receive(self, now: float) -> None:
         """Take what the client has sent. `state` tells what has come of it.
@@ -81,7 +63,7 @@ class Connection:
             if self.state is State.CLOSING:
                 self._discard(now)
                 return
-            data = self.socket.recv(min(max(self.parser.expected, LINE_BYTES), RECEIVE_BYTES))
+            data = self.socket.recv(min(max(self.request.parser.expected, LINE_BYTES), RECEIVE_BYTES))
         except BlockingIOError:
             return
         except OSError:
@@ -121,12 +103,8 @@ class Connection:
         self.socket.close()
 
     def _begin_next(self, now: float) -> None:
-        pipelined = self.parser.remaining()
+        pipelined = self.request.end()
         self.is_pipelined = bool(pipelined)
-        self.parser.reset()
-        self.body.clear()
-        self._has_head = False
-        self._pieces = 0
         self.state = State.IDLE
         self.started = now
         self.deadline = now + self.limits.keep_alive
@@ -137,7 +115,7 @@ class Connection:
         # Closed at once, with bytes of the client's still unread, the kernel would reset the connection, and the
         # client could lose the response on its way (RFC 9112, section 9.6).
         self.state = State.CLOSING
-        self.body.clear()
+        self.request.body.clear()
         self.started = now
         self.deadline = now + self.limits.close
         try:
@@ -157,29 +135,13 @@ class Connection:
             self.state = State.RECEIVING
             self.started = now
             self.deadline = now + self.limits.head
-        had_head = self._has_head
-        self.parser.feed(data)
-        if self._has_head and not had_head:
+        had_head = self.request.has_head
+        is_ready = self.request.feed(data)
+        if self.request.has_head and not had_head:
             self.deadline = now + self.limits.body
-        self.is_too_large = max(len(self.body), self.parser.content_length or 0) > self.limits.body_bytes
-        if self.parser.is_complete or self.is_too_large:
+        if is_ready:
             self.state = State.READY
 
-    def _take_body(self, piece: bytes) -> None:
-        self.body += piece
-        self._pieces += 1
-        if self.parser.is_chunked and self._pieces > FREE_CHUNKS + self.limits.body_bytes // BYTES_FOR_A_CHUNK:
-            raise Refusal(400, "too many small chunks")
-
-    def _take_head(self) -> bool:
-        self._has_head = True
-        if check_head(self.parser):
-            self._continue()
-        return False  # There may be a body.
-
     def _continue(self) -> None:
-        # curl waits a second for this before it sends a large body. Where the body is too large, the final answer goes
-        # out instead, and the client need not send it at all.
-        if (self.parser.content_length or 0) <= self.limits.body_bytes:
-            with suppress(OSError):
-                self.socket.send(CONTINUE)
+        with suppress(OSError):
+            self.socket.send(CONTINUE)

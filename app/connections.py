@@ -43,7 +43,7 @@ class Connections:
 
     def settle(self, connection: Connection) -> None:
         """Take note of whether a large body is being received on one."""
-        if connection.is_large and connection.state is State.RECEIVING:
+        if connection.request.is_large and connection.state is State.RECEIVING:
             self._large.setdefault(connection.descriptor, connection)
         else:
             self._large.pop(connection.descriptor, None)
@@ -64,12 +64,12 @@ class Connections:
 
     def too_many_large(self, now: float) -> list[Connection]:
         """Choose those to refuse, if the bodies that are being received take more memory than they may."""
-        excess = sum(len(c.body) for c in self._large.values()) - self._bytes
+        excess = sum(len(c.request.body) for c in self._large.values()) - self._bytes
         staying, refused = list(self._large.values()), []
         while excess > 0:
             is_slow = now - staying[0].started > SLOW_SECONDS
             refused.append(staying.pop(0 if is_slow else -1))
-            excess -= len(refused[-1].body)
+            excess -= len(refused[-1].request.body)
         return refused
 
     def expired(self, now: float) -> list[Connection]:

@@ -106,11 +106,11 @@ class EventLoop:
             structlog.get_logger().exception("connection error", client=connection.address)
             self._refuse(connection, Refusal(500, "internal error"))
         else:
-            if connection.awaits_body and not connection.is_large and self._queue.is_full:
+            if connection.awaits_body and not connection.request.is_large and self._queue.is_full:
                 # Before much of it is there: to receive what is then refused takes time from what is not.
                 self._refuse(connection, Refusal(503, OVERLOADED))
         self._settle(connection)
-        if connection.is_large:
+        if connection.request.is_large:
             for refused in self._connections.too_many_large(self._now):
                 self._refuse(refused, Refusal(503, "too many large bodies at once"))
                 self._settle(refused)
@@ -151,7 +151,7 @@ class EventLoop:
         self._settle(connection)
 
     def _serve(self, connection: Connection) -> None:
-        size = len(connection.body)
+        size = len(connection.request.body)
         started = time.monotonic()
         response, is_last = self._handler.answer(connection)
         self._now = time.monotonic()

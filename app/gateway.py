@@ -45,7 +45,7 @@ def base_environ(port: int, *, multithread: bool, multiprocess: bool) -> "WSGIEn
 
 def make_environ(connection: Connection, base: "WSGIEnvironment") -> "WSGIEnvironment":
     """Make the environ of the request that a connection has received, or of what is known of one that is refused."""
-    parser = connection.parser
+    parser = connection.request.parser
     environ = base.copy()
     target = (parser.path or b"").decode("latin-1")
     absolute = _ABSOLUTE.match(target)
@@ -58,7 +58,7 @@ def make_environ(connection: Connection, base: "WSGIEnvironment") -> "WSGIEnviro
     environ["QUERY_STRING"] = query
     environ["SERVER_PROTOCOL"] = "HTTP/1.1" if parser.http_version == (1, 1) else "HTTP/1.0"
     environ["REMOTE_ADDR"] = connection.address
-    environ["wsgi.input"] = io.BytesIO(connection.body)
+    environ["wsgi.input"] = io.BytesIO(connection.request.body)
     for name, value in parser.headers:
         key = _remembered_key(name) if len(name) <= REMEMBERED_NAME_BYTES else _environ_key(name)
         if key in environ:

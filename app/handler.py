@@ -21,8 +21,8 @@ class Handler:
         service = self._service
         environ = make_environ(connection, service.environ)
         is_last = (
-            connection.is_too_large
-            or not connection.parser.should_keep_alive
+            connection.request.is_too_large
+            or not connection.request.parser.should_keep_alive
             or not service.is_running()
             or not service.is_ready()
         )
@@ -42,7 +42,7 @@ class Handler:
         exchange = measurement.exchange(make_environ(connection, self._service.environ))
         exchange.status = refusal.status
         exchange.duration = now - connection.started
-        exchange.request_bytes = len(connection.body)
+        exchange.request_bytes = len(connection.request.body)
         response = refusal_bytes(refusal, exchange)
         measurement.reject(exchange)
         return response

@@ -57,7 +57,7 @@ class WorkQueue:
     def offer(self, connection: Connection, now: float) -> bool:
         """Take a request in, unless those before it already take too long."""
         size = _size(connection)
-        longest = LONGEST_WAIT_OF_LARGE_SECONDS if connection.is_large else LONGEST_WAIT_SECONDS
+        longest = LONGEST_WAIT_OF_LARGE_SECONDS if connection.request.is_large else LONGEST_WAIT_SECONDS
         if self._wait_seconds > longest and size > REQUEST_BYTES:
             return False
         due = now + PATIENCE * self._seconds_per_byte * size
@@ -83,4 +83,4 @@ class WorkQueue:
 
 
 def _size(connection: Connection) -> int:
-    return len(connection.body) + REQUEST_BYTES
+    return len(connection.request.body) + REQUEST_BYTES

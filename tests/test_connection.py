@@ -105,8 +105,8 @@ def test_complete_request(connect: Callable[..., Pair], request_bytes: bytes, bo
     for pair in (at_once, byte_by_byte):
         assert (State.READY, body, False) == (
             pair.connection.state,
-            bytes(pair.connection.body),
-            pair.connection.is_too_large,
+            bytes(pair.connection.request.body),
+            pair.connection.request.is_too_large,
         )
 
 
@@ -121,7 +121,7 @@ def test_complete_request(connect: Callable[..., Pair], request_bytes: bytes, bo
 def test_too_large_body(pair: Pair, request_bytes: bytes) -> None:
     """A body beyond the limit is not waited for: the application answers 413 at once."""
     pair.deliver(request_bytes)
-    assert (State.READY, True) == (pair.connection.state, pair.connection.is_too_large)
+    assert (State.READY, True) == (pair.connection.state, pair.connection.request.is_too_large)
 
 
 @pytest.mark.parametrize(
@@ -175,13 +175,6 @@ def test_refused_request(connect: Callable[..., Pair], request_bytes: bytes, sta
     assert actual_detail.startswith("not HTTP: ") or status != 400 or detail
 
 
-def test_small_chunks_of_a_small_body(connect: Callable[..., Pair]) -> None:
-    """A client that sends a small body in small chunks is served."""
-    pair = connect(Limits(body_bytes=100_000))
-    pair.deliver(CHUNKED + b"1\r\na\r\n" * 1000 + b"0\r\n\r\n")
-    assert (State.READY, b"a" * 1000) == (pair.connection.state, bytes(pair.connection.body))
-
-
 def test_refusal_of_a_later_piece(pair: Pair) -> None:
     """Also what comes later can be refused."""
     assert 400 == refusal_of(pair, CHUNKED, b"3\r\nabc\r\n", b"x\r\n")[0]
@@ -233,7 +226,7 @@ def test_connection_options(pair: Pair, first: str, connection: list[str], expec
     """A connection ends when any of its options says so, and behind an attempt at a tunnel."""
     lines = [first, "Host: a", *[f"Connection: {value}" for value in connection], "", ""]
     pair.deliver("\r\n".join(lines).encode())
-    assert expected == pair.connection.parser.should_keep_alive
+    assert expected == pair.connection.request.parser.should_keep_alive
 
 
 def test_what_stands_behind_a_request_stays_with_the_kernel(pair: Pair) -> None:
@@ -241,7 +234,7 @@ def test_what_stands_behind_a_request_stays_with_the_kernel(pair: Pair) -> None:
     pair.client.sendall(POST + b"Content-Length: 3\r\n\r\nabc" + GET * 2000)
     pair.connection.receive(1.0)
     assert State.READY is pair.connection.state
-    assert 16 * 1024 >= len(pair.connection.parser.remaining())
+    assert 16 * 1024 >= len(pair.connection.request.parser.remaining())
 
 
 def test_deadlines(pair: Pair) -> None:
@@ -268,7 +261,7 @@ def test_response_on_a_connection_that_is_kept(pair: Pair) -> None:
         pair.connection.state,
         pair.connection.deadline,
         pair.connection.served,
-        bytes(pair.connection.body),
+        bytes(pair.connection.request.body),
     )
     assert b"response" == pair.received()
     pair.deliver(GET, 3.0)
@@ -278,10 +271,10 @@ def test_response_on_a_connection_that_is_kept(pair: Pair) -> None:
 def test_pipelined_requests(pair: Pair) -> None:
     """Requests that come in one piece are served one after the other."""
     pair.deliver(POST + b"Content-Length: 3\r\n\r\nabc" + POST + b"Content-Length: 2\r\n\r\nde" + GET[:10])
-    bodies = [bytes(pair.connection.body)]
+    bodies = [bytes(pair.connection.request.body)]
     pair.connection.send(b"1", is_last=False, now=2.0)
     assert State.READY is pair.connection.state
-    bodies.append(bytes(pair.connection.body))
+    bodies.append(bytes(pair.connection.request.body))
     pair.connection.send(b"2", is_last=False, now=3.0)
     assert (State.RECEIVING, 13.0) == (pair.connection.state, pair.connection.deadline)
     assert ([b"abc", b"de"], b"12") == (bodies, pair.received())
@@ -312,7 +305,7 @@ def test_last_response(pair: Pair) -> None:
     assert (State.CLOSING, 4.0, b"") == (
         pair.connection.state,
         pair.connection.deadline,
-        bytes(pair.connection.body),
+        bytes(pair.connection.request.body),
     )
     assert (b"response", b"") == (pair.received(), pair.client.recv(1))
     pair.deliver(b"more that nobody reads", 3.0)
@@ -397,11 +390,3 @@ def test_shutdown_of_a_connection_that_is_gone(pair: Pair, monkeypatch: pytest.M
     monkeypatch.setattr(pair.connection, "socket", Gone())
     pair.connection.send(b"response", is_last=True, now=2.0)
     assert State.CLOSED is pair.connection.state
-
-
-@pytest.mark.parametrize(("size", "expected"), [(16_384, False), (16_385, True)])
-def test_large_body(connect: Callable[..., Pair], size: int, expected: bool) -> None:
-    """A body of more than 16 KiB is one of those that are counted."""
-    pair = connect(Limits(body_bytes=1_000_000))
-    pair.deliver(POST + b"Content-Length: 100000\r\n\r\n" + b"x" * size)
-    assert expected == pair.connection.is_large

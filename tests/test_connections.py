@@ -15,8 +15,9 @@ def connections_of(*members: tuple[State, float]) -> Connections:
     """Make connections of these states that began, and will end, at these times; the body of each has the limit."""
     connections = Connections(BODY_BYTES)
     for descriptor, (state, time) in enumerate(members):
+        request = SimpleNamespace(is_large=True, body=bytes(BODY_BYTES))
         connection: Any = SimpleNamespace(
-            descriptor=descriptor, state=state, started=time, deadline=time, is_large=True, body=bytes(BODY_BYTES)
+            descriptor=descriptor, state=state, started=time, deadline=time, request=request
         )
         connections.add(connection)
         connections.settle(connection)

@@ -12,9 +12,9 @@ import pytest
 from gunicorn.asgi.parser import PythonProtocol
 
 from app.client import ClientAddress
-from app.connection import LARGE_BODY_BYTES
 from app.event_loop import EventLoop
 from app.gateway import base_environ
+from app.incoming_request import LARGE_BODY_BYTES
 from app.limits import Limits
 from app.measurement import Measurement
 from app.service import Service

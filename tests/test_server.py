@@ -21,6 +21,7 @@ from app.main import main
 from app.pace import BURST, INTERVAL_SECONDS
 from app.server import Server
 from app.settings import Settings
+from app.slots import REQUESTS
 
 if TYPE_CHECKING:
     from conftest import Lines
@@ -285,6 +286,18 @@ def test_a_shortage_for_the_metrics_ends_no_service(
         made.manage_workers()
     assert ["the metrics cannot be served: Cannot allocate memory"] * 2 == alarms(log_lines)
     assert set() == signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.mark.parametrize(("requests", "expected"), [(0, []), (2, ["worker 17 has ended with requests in progress: 2"])])
+def test_what_a_worker_takes_with_it(
+    arbiter: Callable[..., Arbiter], log_lines: "Lines", requests: int, expected: list[str]
+) -> None:
+    """The log tells how many requests were in progress in a worker that has ended."""
+    made = arbiter()
+    worker = SimpleNamespace(pid=17, slot=made.app.slots.take(17), aborted=False)
+    made.app.slots.count(worker.slot, REQUESTS, requests)
+    made.cfg.child_exit(made, worker)
+    assert expected == [line["event"] for line in log_lines.json if line["level"] == "error"]
 
 
 @pytest.mark.parametrize("name", ["handle_int", "handle_quit"])

@@ -21,12 +21,13 @@ MEBIBYTE = 1024 * 1024
 
 def request(size: int, *, is_pipelined: bool = False, is_large: bool = False) -> Any:
     """Make a connection whose request has a body of a size, and may be one that has been admitted as large."""
-    return SimpleNamespace(body=bytes(size), is_pipelined=is_pipelined, is_large=is_large)
+    incoming = SimpleNamespace(body=bytes(size), is_large=is_large)
+    return SimpleNamespace(request=incoming, is_pipelined=is_pipelined)
 
 
 def drained(queue: WorkQueue) -> list[int]:
     """Take all requests out, and list the sizes of their bodies."""
-    return [len(queue.take().body) for _ in range(len(queue))]
+    return [len(queue.take().request.body) for _ in range(len(queue))]
 
 
 def test_equal_requests_are_served_in_their_order() -> None:
