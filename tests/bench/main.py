@@ -48,8 +48,8 @@ class Rounds:
     large: int = 5
     numbers: int = 1_000_000
     deaths: int = 500
-    scrape_rounds: int = 3
-    scrapes: int = 20
+    scrape_rounds: int = 12
+    scrapes: int = 30
     mebibytes: int = 16
     containers: int = 5
 
@@ -67,7 +67,7 @@ SMOKE = Rounds(
     numbers=1000,
     deaths=10,
     scrape_rounds=1,
-    scrapes=2,
+    scrapes=5,
     mebibytes=1,
     containers=1,
 )
@@ -159,10 +159,13 @@ def measure_memory(to: Report, rounds: Rounds) -> None:
 def measure_scrape(to: Report, rounds: Rounds) -> None:
     """Measure the time of a scrape."""
     if "wrk" in host.missing_programs():
-        to.lack("scrape", NO_WRK, "scrape")
+        to.lack("scrape", NO_WRK, "scrape", "scrape_cpu")
         return
-    seconds = scrape.measure(rounds.deaths, rounds.scrape_rounds, rounds.scrapes)
-    to.add("scrape", seconds, scrape=seconds["after deaths"] / seconds["fresh"])
+    times = scrape.measure(rounds.deaths, rounds.scrape_rounds, rounds.scrapes)
+    fresh, old = times["fresh"], times["after deaths"]
+    to.add(
+        "scrape", times, scrape=old["seconds"] / fresh["seconds"], scrape_cpu=old["CPU seconds"] / fresh["CPU seconds"]
+    )
 
 
 def measure_first_answer(to: Report, rounds: Rounds) -> None:

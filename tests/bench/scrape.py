@@ -1,4 +1,9 @@
-"""A scrape of the metrics under full load, of a server whose workers have died often and of one that is fresh."""
+"""A scrape of the metrics under full load, of a server whose workers have died often and of one that is fresh.
+
+In seconds, and in those of the processor that it takes: on two cores a scrape lasts 13 ms or 28 ms, for seconds on end,
+by where the scheduler puts its process, and a ratio of medians has been seen between 0.6 and 1.9; that of the CPU time
+between 0.99 and 1.05.
+"""
 
 import os
 import signal
@@ -11,7 +16,7 @@ from statistics import median
 import load
 from candidates import BODY, WORKERS, WrongAnswerError
 from http_client import exchange, post
-from scraping import LAUNCHER, scrape
+from scraping import LAUNCHER, metrics_process, scrape
 from service import Service, running, wait_until_workers
 
 # The pace of app/pace.py would let 500 workers die in no less than two minutes.
@@ -26,8 +31,8 @@ RISE_SECONDS = 0.5
 EXITS = "gunicorn_worker_exits_total"
 
 
-def measure(deaths: int, rounds: int, scrapes: int) -> dict[str, float]:
-    """Measure the seconds of a scrape of both servers, in turns."""
+def measure(deaths: int, rounds: int, scrapes: int) -> dict[str, dict[str, float]]:
+    """Measure the seconds of a scrape of both servers, and its CPU seconds, in turns."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         servers = {
@@ -36,10 +41,17 @@ def measure(deaths: int, rounds: int, scrapes: int) -> dict[str, float]:
         }
         _let_workers_die(servers["after deaths"], deaths)
         seconds: dict[str, list[float]] = {name: [] for name in servers}
+        before = {name: _cpu_seconds(service) for name, service in servers.items()}
         for _ in range(rounds):
             for name, service in servers.items():
                 seconds[name] += _scrapes_under_load(service, scrapes)
-    return {name: median(values) for name, values in seconds.items()}
+        return {
+            name: {
+                "seconds": median(seconds[name]),
+                "CPU seconds": (_cpu_seconds(service) - before[name]) / (rounds * scrapes),
+            }
+            for name, service in servers.items()
+        }
 
 
 def _let_workers_die(service: Service, deaths: int) -> None:
@@ -71,3 +83,8 @@ def _seconds(service: Service) -> float:
     began = time.perf_counter()
     scrape(service)
     return time.perf_counter() - began
+
+
+def _cpu_seconds(service: Service) -> float:
+    times = metrics_process(service).cpu_times()
+    return times.user + times.system
