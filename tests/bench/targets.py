@@ -38,6 +38,5 @@ TARGETS = (
     Target("memory", "memory (PSS) of the whole tree at rest", 70.0, "MB"),
     Target("start", "docker run to the first answer", 0.6, "s"),
     Target("scrape", "a scrape under full load, 500 deaths later", 1.2, "x a fresh server's"),
-    Target("scrape_cpu", "a scrape under full load, 500 deaths later, CPU", 1.2, "x a fresh server's"),
     Target("growth", "CPU per number, from 10 to 10^6 numbers", 1.0, "x that of ten numbers"),
 )
