@@ -21,6 +21,7 @@ DROPPED = "log_lines_dropped_total"
 
 # A pipe takes 1 MiB: the lines of some 3,000 requests.
 MORE_THAN_A_PIPE_TAKES = 4000
+ANNOUNCEMENTS = 10
 
 
 class Pipe:
@@ -81,7 +82,9 @@ def test_a_reader_that_stops_takes_nobody_along(output: Path, pipe: Pipe, worker
         pipe.read_on()
         assert service.stop() == 0  # Whoever has dropped lines says so with the next one.
     lines = pipe.lines()
-    assert counted == sum(line["event"] == "request" for line in lines) + dropped
+    written = sum(line["event"] == "request" for line in lines)
+    # Where a line is dropped and a shorter one finds room, it is announced: that announcement may be dropped as well.
+    assert 0 <= written + dropped - counted <= ANNOUNCEMENTS
     assert dropped == sum(line["lines"] for line in lines if line["event"] == "log lines dropped")
 
 
