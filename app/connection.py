@@ -73,8 +73,16 @@ class Connection:
         else:
             self.close()
 
+    def keeps_waiting(self) -> bool:
+        """Tell whether the client has sent less than could be received at once: it is the client that is slow."""
+        try:
+            return len(self.socket.recv(LINE_BYTES, socket.MSG_PEEK)) < LINE_BYTES
+        except OSError:
+            return True
+
     def send(self, response: bytes, *, is_last: bool, now: float) -> None:
         """Send a response, and as the last one of this connection where `is_last` says so."""
+        self.request.body.clear()  # It has been answered. Who does not read the answer would hold it for a while.
         self._output = memoryview(response)
         self._is_last = is_last
         self.deadline = now + self.limits.send
@@ -115,7 +123,6 @@ class Connection:
         # Closed at once, with bytes of the client's still unread, the kernel would reset the connection, and the
         # client could lose the response on its way (RFC 9112, section 9.6).
         self.state = State.CLOSING
-        self.request.body.clear()
         self.started = now
         self.deadline = now + self.limits.close
         try:

@@ -10,21 +10,19 @@ from app.connection import Connection, State
 # time, a flood of clients would cost eight times as much as it does while there is room.
 EVICTED_SHARE = 64
 
-# So many large bodies of the largest size are held at the same time: eight at once fit a container of 128 MB.
-LARGE_BODIES = 8
-
-# A large body that takes longer than this is a slow one, and gives way to new ones: clients that never come to an end
-# keep nobody out. Among quicker ones it is the new one that is refused. When it was the oldest, in an overload of large
-# bodies most of each was received before it was refused, and a third of the throughput was lost.
+# A client that has begun a large body longer ago than this, and keeps this side waiting for the rest, is a slow one and
+# gives way to new ones: clients that never come to an end keep nobody out. (Those who begin anew each second do; that
+# takes 8 MB a second.) Among quicker ones it is the new one that is refused. When it was the oldest, in an overload of
+# large bodies most of each was received before it was refused, and a third of the throughput was lost.
 SLOW_SECONDS = 1.0
 
 
 class Connections:
     """The open connections by their descriptors."""
 
-    def __init__(self, largest_body_bytes: int) -> None:
+    def __init__(self, held_bytes: int) -> None:
         self._by_descriptor: dict[int, Connection] = {}
-        self._bytes = LARGE_BODIES * largest_body_bytes
+        self._held_bytes = held_bytes
         self._large: dict[int, Connection] = {}  # In the order in which they became large.
 
     def __len__(self) -> int:
@@ -64,11 +62,13 @@ class Connections:
 
     def too_many_large(self, now: float) -> list[Connection]:
         """Choose those to refuse, if the bodies that are being received take more memory than they may."""
-        excess = sum(len(c.request.body) for c in self._large.values()) - self._bytes
+        excess = sum(len(c.request.body) for c in self._large.values()) - self._held_bytes
         staying, refused = list(self._large.values()), []
         while excess > 0:
-            is_slow = now - staying[0].started > SLOW_SECONDS
-            refused.append(staying.pop(0 if is_slow else -1))
+            oldest = min(staying, key=lambda c: c.started)
+            is_slow = now - oldest.started > SLOW_SECONDS and oldest.keeps_waiting()
+            refused.append(oldest if is_slow else staying[-1])
+            staying.remove(refused[-1])
             excess -= len(refused[-1].request.body)
         return refused
 

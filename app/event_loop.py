@@ -36,8 +36,8 @@ class EventLoop:
         self._wake = wake
         self._service = service
         self._handler = Handler(service)
-        self._connections = Connections(service.limits.body_bytes)
-        self._queue = WorkQueue()
+        self._connections = Connections(service.limits.held_bytes)
+        self._queue = WorkQueue(service.limits.held_bytes)
         self._now = self._expired = time.monotonic()
         self._stopped = math.inf
         self._selector = selectors.DefaultSelector()

@@ -73,14 +73,19 @@ class Metrics:
 
     def finished(self, exchange: Exchange) -> None:
         """Count a request that the application has answered."""
+        try:
+            self._count(exchange)
+        finally:  # And not before: a worker that is killed meanwhile has left a count undone.
+            if self.slot is not None:
+                self._slots.count(self.slot, REQUESTS, -1)
+
+    def _count(self, exchange: Exchange) -> None:
         self._duration_of(exchange.method, exchange.route, exchange.status).observe(exchange.duration)
         if exchange.outcome is not None:
             self._sum[exchange.outcome].inc()
             self._bytes.observe(exchange.request_bytes)
         if exchange.numbers is not None:
             self._numbers.observe(exchange.numbers)
-        if self.slot is not None:  # Last: a worker that is killed before this has left a count undone.
-            self._slots.count(self.slot, REQUESTS, -1)
 
     def rejected(self, exchange: Exchange) -> None:
         """Count a request that the HTTP server has refused."""

@@ -9,8 +9,8 @@ from app.connection import Connection
 LONGEST_WAIT_SECONDS = 1.0
 
 # Whoever has sent a large body was not refused when it began, and to refuse it now would be to have received it for
-# nothing: it may wait as long as this.
-LONGEST_WAIT_OF_LARGE_SECONDS = 2.0
+# nothing: it is taken in beyond the limits, up to so many times as much.
+FACTOR_FOR_LARGE = 2
 
 # What a request costs next to its body, in bytes of a body that would cost as much.
 REQUEST_BYTES = 4096
@@ -25,7 +25,7 @@ PATIENCE = 10
 
 # Without a body, as a probe, it passes all that have not waited for so long: a probe that waits with the others for a
 # second ends a process that only has too much to do.
-PASSED_SECONDS = LONGEST_WAIT_OF_LARGE_SECONDS
+PASSED_SECONDS = FACTOR_FOR_LARGE * LONGEST_WAIT_SECONDS
 
 # A request that was sent before its client had the answer to the one before stands behind all that arrive within this
 # time. Without it, 500 clients that send a hundred requests at once, and read nothing, made others wait for seconds.
@@ -33,12 +33,18 @@ PIPELINED_SECONDS = 0.5
 
 
 class WorkQueue:
-    """Requests that wait to be served, with an estimate of what they cost, learnt from those before."""
+    """Requests that wait to be served, with an estimate of what they cost, learnt from those before.
 
-    def __init__(self) -> None:
+    The bodies of those that wait have about `held_bytes` at most, and with those that were received meanwhile twice as
+    many: an estimate that was learnt from small sums would admit a hundred megabytes of large ones.
+    """
+
+    def __init__(self, held_bytes: int) -> None:
         self._heap: list[tuple[float, int, Connection]] = []
         self._arrivals = count()
         self._bytes = 0
+        self._body_bytes = 0
+        self._held_bytes = held_bytes
         self._seconds_per_byte = FIRST_SECONDS_PER_BYTE
 
     def __len__(self) -> int:
@@ -47,18 +53,18 @@ class WorkQueue:
 
     @property
     def is_full(self) -> bool:
-        """Whether those who wait already take too long."""
-        return self._wait_seconds > LONGEST_WAIT_SECONDS
+        """Whether those who wait already take too long, or too much memory."""
+        return self._load > 1
 
     @property
-    def _wait_seconds(self) -> float:
-        return self._bytes * self._seconds_per_byte
+    def _load(self) -> float:
+        seconds = self._bytes * self._seconds_per_byte
+        return max(seconds / LONGEST_WAIT_SECONDS, self._body_bytes / self._held_bytes)
 
     def offer(self, connection: Connection, now: float) -> bool:
-        """Take a request in, unless those before it already take too long."""
+        """Take a request in, unless those before it already take too long, or too much memory."""
         size = _size(connection)
-        longest = LONGEST_WAIT_OF_LARGE_SECONDS if connection.request.is_large else LONGEST_WAIT_SECONDS
-        if self._wait_seconds > longest and size > REQUEST_BYTES:
+        if size > REQUEST_BYTES and self._load > (FACTOR_FOR_LARGE if connection.request.is_large else 1):
             return False
         due = now + PATIENCE * self._seconds_per_byte * size
         if connection.is_pipelined:
@@ -67,6 +73,7 @@ class WorkQueue:
             self._bytes += size
             if size == REQUEST_BYTES:
                 due = now - PASSED_SECONDS
+        self._body_bytes += len(connection.request.body)
         heapq.heappush(self._heap, (due, next(self._arrivals), connection))
         return True
 
@@ -75,6 +82,7 @@ class WorkQueue:
         connection = heapq.heappop(self._heap)[2]
         if not connection.is_pipelined:
             self._bytes -= _size(connection)
+        self._body_bytes -= len(connection.request.body)
         return connection
 
     def learn(self, size: int, seconds: float) -> None:

@@ -10,6 +10,7 @@ import pytest
 from app.connection import Connection, State
 from app.limits import Limits
 from app.refusal import Refusal
+from app.request_parser import LINE_BYTES
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
@@ -313,6 +314,23 @@ def test_last_response(pair: Pair) -> None:
     pair.client.close()
     pair.connection.receive(3.5)
     assert State.CLOSED is pair.connection.state
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"), [(0, True), (LINE_BYTES - 1, True), (LINE_BYTES, False), (2 * LINE_BYTES, False)]
+)
+def test_who_keeps_whom_waiting(pair: Pair, sent: int, expected: bool) -> None:
+    """A client is slow if it has sent less than could be received; what it has sent is still there."""
+    pair.client.sendall(b"x" * sent)
+    assert expected == pair.connection.keeps_waiting()
+    assert min(sent, LINE_BYTES) == len(pair.connection.socket.recv(LINE_BYTES) if sent else b"")
+
+
+def test_what_is_answered_is_not_held(pair: Pair) -> None:
+    """The body of a request takes no memory while the client does not read the answer."""
+    pair.deliver(POST + b"Content-Length: 3\r\n\r\nabc")
+    pair.connection.send(bytes(10_000_000), is_last=False, now=2.0)
+    assert (State.SENDING, b"") == (pair.connection.state, bytes(pair.connection.request.body))
 
 
 def test_client_that_reads_slowly(pair: Pair) -> None:

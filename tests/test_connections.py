@@ -1,23 +1,32 @@
 """Which of the connections go when there is not enough for all."""
 
+from collections.abc import Collection
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from app.connection import State
-from app.connections import EVICTED_SHARE, LARGE_BODIES, SLOW_SECONDS, Connections
+from app.connections import EVICTED_SHARE, SLOW_SECONDS, Connections
 
 BODY_BYTES = 100
+FIT = 8
 
 
-def connections_of(*members: tuple[State, float]) -> Connections:
-    """Make connections of these states that began, and will end, at these times; the body of each has the limit."""
-    connections = Connections(BODY_BYTES)
+def connections_of(*members: tuple[State, float], quick: Collection[int] = ()) -> Connections:
+    """Make connections of these states that began, and will end, at these times; all but the quick keep waiting.
+
+    Each has a body, and so many of them fit.
+    """
+    connections = Connections(FIT * BODY_BYTES)
     for descriptor, (state, time) in enumerate(members):
-        request = SimpleNamespace(is_large=True, body=bytes(BODY_BYTES))
         connection: Any = SimpleNamespace(
-            descriptor=descriptor, state=state, started=time, deadline=time, request=request
+            descriptor=descriptor,
+            state=state,
+            started=time,
+            deadline=time,
+            request=SimpleNamespace(is_large=True, body=bytes(BODY_BYTES)),
+            keeps_waiting=lambda is_quick=descriptor in quick: not is_quick,
         )
         connections.add(connection)
         connections.settle(connection)
@@ -50,35 +59,34 @@ def test_who_gives_way(members: list[tuple[State, float]], expected: list[int]) 
     assert expected == [c.descriptor for c in connections_of(*members).longest_silent()]
 
 
+OLD, NEW = 0.9, 2.0
+NOW = 1.0 + SLOW_SECONDS
+
+
 @pytest.mark.parametrize(
-    ("members", "expected"),
+    ("started", "quick", "expected"),
     [
-        pytest.param([(State.RECEIVING, 1.0)] * LARGE_BODIES, [], id="as many as fit"),
-        pytest.param([(State.RECEIVING, 1.0)] * (LARGE_BODIES + 1), [LARGE_BODIES], id="the newest"),
-        pytest.param(
-            [(State.RECEIVING, 1.0)] * (LARGE_BODIES + 2), [LARGE_BODIES + 1, LARGE_BODIES], id="the two newest"
-        ),
-        pytest.param([(State.RECEIVING, 0.9), *[(State.RECEIVING, 2.0)] * LARGE_BODIES], [0], id="the oldest is slow"),
-        pytest.param(
-            [(State.RECEIVING, 0.9), *[(State.RECEIVING, 2.0)] * (LARGE_BODIES + 1)],
-            [0, LARGE_BODIES + 1],
-            id="only one is slow",
-        ),
-        pytest.param([(State.READY, 1.0), *[(State.RECEIVING, 1.0)] * LARGE_BODIES], [], id="one is complete"),
+        pytest.param([NEW] * FIT, [], [], id="as many as fit"),
+        pytest.param([NEW] * (FIT + 1), [], [FIT], id="the newest"),
+        pytest.param([NEW] * (FIT + 2), [], [FIT + 1, FIT], id="the two newest"),
+        pytest.param([OLD] + [NEW] * FIT, [], [0], id="the oldest is slow"),
+        pytest.param([NEW, OLD] + [NEW] * FIT, [], [1, FIT + 1], id="the oldest has not become large first"),
+        pytest.param([OLD] + [NEW] * FIT, [0], [FIT], id="the oldest has sent more than was received"),
     ],
 )
-def test_which_large_bodies_are_refused(members: list[tuple[State, float]], expected: list[int]) -> None:
-    """Of too many large bodies that are being received, the slow are refused, the oldest first, and then the newest."""
-    assert expected == [c.descriptor for c in connections_of(*members).too_many_large(1.0 + SLOW_SECONDS)]
+def test_which_large_bodies_are_refused(started: list[float], quick: list[int], expected: list[int]) -> None:
+    """Of too many large bodies that are being received, a slow one is refused, the oldest first, or else the newest."""
+    connections = connections_of(*[(State.RECEIVING, time) for time in started], quick=quick)
+    assert expected == [c.descriptor for c in connections.too_many_large(NOW)]
 
 
 def test_a_large_body_that_is_complete_is_no_longer_counted() -> None:
     """As soon as a large body is there, another one may be received."""
-    connections = connections_of(*[(State.RECEIVING, 1.0)] * (LARGE_BODIES + 1))
+    connections = connections_of(*[(State.RECEIVING, NEW)] * (FIT + 1))
     first, *_ = connections
     first.state = State.READY
     connections.settle(first)
-    assert [] == connections.too_many_large(1.0)
+    assert [] == connections.too_many_large(NOW)
 
 
 def test_who_has_expired() -> None:

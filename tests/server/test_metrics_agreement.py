@@ -8,11 +8,13 @@ from contextlib import ExitStack
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.limits import Limits
 from http_client import Client, exchange, get, post, post_chunked
 from scraping import LAUNCHER, scrape
 from service import Service, running, wait_until
 
 BODY_BYTES = 70_000
+MORE_THAN_FIT = Limits(BODY_BYTES).held_bytes // BODY_BYTES + 2
 SUM = b'{"data": ["1", "2"]}'
 
 MIXED = (
@@ -80,7 +82,7 @@ def counted(service: Service) -> tuple[Counter[Key], Counter[str]]:
 def send_too_many_large_bodies(service: Service) -> None:
     """Send large bodies, each short of its end, until one of them is refused with 503."""
     with ExitStack() as stack:
-        clients = [stack.enter_context(Client(service.port)) for _ in range(9)]
+        clients = [stack.enter_context(Client(service.port)) for _ in range(MORE_THAN_FIT)]
         for client in clients:
             client.send(post(SUM.ljust(BODY_BYTES))[:-1])
         sockets = {client._socket: client for client in clients}  # noqa: SLF001 - to wait for all of them at once

@@ -13,7 +13,7 @@ from threading import Thread
 import psutil
 import pytest
 
-from http_client import Client, exchange, post
+from http_client import Client, exchange, get, post
 from scraping import LAUNCHER, REQUESTS, Scrape, metrics_folder, metrics_process, scrape
 from service import LIMIT_SECONDS, Service, running, wait_until
 
@@ -146,6 +146,19 @@ def test_a_request_cut_off_by_a_kill_is_no_longer_in_progress_and_not_counted(ou
         assert f"worker {worker} has ended with requests in progress: 1" in [line["event"] for line in service.lines()]
         assert exchange(service.port, SUM).status == 200
         assert before.total(REQUESTS) + 1 == scrape(service).total(REQUESTS)
+
+
+def test_a_request_that_hangs_is_logged_and_counted_as_a_failure(output: Path, tmp_path: Path) -> None:
+    """Whoever made a worker hang is found in the log, although the client has no answer."""
+    settings = {"TEST_GATE": tmp_path / "gate", "TEST_TIMEOUT": 1, "WEB_CONCURRENCY": 1}
+    with running(output, program=LAUNCHER, **settings) as service:
+        with pytest.raises(ConnectionResetError):
+            get(service.port, "/wait")
+        (line,) = wait_until(lambda: service.requests(path="/wait"), "the request has a line")
+        assert (500, "SystemExit") == (line["status"], line["error"])
+        exits = 'gunicorn_worker_exits_total{reason="timeout"}'
+        wait_until(lambda: scrape(service).samples[exits] == 1, "the death is counted")
+        assert 1 == scrape(service).samples[f'{REQUESTS}{{method="GET",route="/wait",status="500"}}']
 
 
 def test_the_process_of_the_metrics_comes_back(output: Path) -> None:
