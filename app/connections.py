@@ -62,8 +62,8 @@ class Connections:
 
     def too_many_large(self, now: float) -> list[Connection]:
         """Choose those to refuse, if the bodies that are being received take more memory than they may."""
-        excess = sum(len(c.request.body) for c in self._large.values()) - self._held_bytes
         staying, refused = list(self._large.values()), []
+        excess = sum(len(c.request.body) for c in staying) - self._held_bytes
         while excess > 0:
             oldest = min(staying, key=lambda c: c.started)
             is_slow = now - oldest.started > SLOW_SECONDS and oldest.keeps_waiting()

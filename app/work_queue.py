@@ -42,7 +42,7 @@ class WorkQueue:
     def __init__(self, held_bytes: int) -> None:
         self._heap: list[tuple[float, int, Connection]] = []
         self._arrivals = count()
-        self._bytes = 0
+        self._work_bytes = 0
         self._body_bytes = 0
         self._held_bytes = held_bytes
         self._seconds_per_byte = FIRST_SECONDS_PER_BYTE
@@ -58,7 +58,7 @@ class WorkQueue:
 
     @property
     def _load(self) -> float:
-        seconds = self._bytes * self._seconds_per_byte
+        seconds = self._work_bytes * self._seconds_per_byte
         return max(seconds / LONGEST_WAIT_SECONDS, self._body_bytes / self._held_bytes)
 
     def offer(self, connection: Connection, now: float) -> bool:
@@ -70,7 +70,7 @@ class WorkQueue:
         if connection.is_pipelined:
             due += PIPELINED_SECONDS
         else:
-            self._bytes += size
+            self._work_bytes += size
             if size == REQUEST_BYTES:
                 due = now - PASSED_SECONDS
         self._body_bytes += len(connection.request.body)
@@ -81,7 +81,7 @@ class WorkQueue:
         """Hand out the request that is next."""
         connection = heapq.heappop(self._heap)[2]
         if not connection.is_pipelined:
-            self._bytes -= _size(connection)
+            self._work_bytes -= _size(connection)
         self._body_bytes -= len(connection.request.body)
         return connection
 

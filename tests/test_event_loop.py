@@ -90,6 +90,13 @@ def received(client: socket.socket) -> bytes:
         return b""
 
 
+def receive_until(client: socket.socket, end: bytes, answer: bytearray) -> Iterator[None]:
+    """Receive an answer up to its end, as it comes from turn to turn."""
+    while not answer.endswith(end):
+        yield
+        answer.extend(received(client))
+
+
 def test_who_finds_nobody_to_give_way_is_served(serve: Callable[..., None]) -> None:
     """Where there is no room and nobody waits idly, a new client comes in all the same."""
     answer = b""
@@ -169,9 +176,7 @@ def test_what_is_malformed_behind_a_large_response_is_refused_after_it(serve: Ca
 
     def steps(client: socket.socket) -> Iterator[None]:
         client.sendall(GET % b"large" + b"malformed\r\n\r\n")
-        while not answer.endswith(b"}\n"):
-            yield
-            answer.extend(received(client))
+        yield from receive_until(client, b"}\n", answer)
 
     serve(steps)
     first, _, rest = bytes(answer).partition(b"\r\n\r\n")
@@ -202,9 +207,7 @@ def test_what_would_wait_for_too_long_is_refused_at_once(
 
     def steps(client: socket.socket) -> Iterator[None]:
         client.sendall(GET % b"path")
-        while not answer.endswith(b"}\n"):
-            yield
-            answer.extend(received(client))
+        yield from receive_until(client, b"}\n", answer)
 
     serve(steps)
     assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
@@ -221,9 +224,7 @@ def test_an_overload_is_told_before_the_body_has_come(
 
     def steps(client: socket.socket) -> Iterator[None]:
         client.sendall(b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1000\r\n\r\n{")
-        while not answer.endswith(b"}\n"):
-            yield
-            answer.extend(received(client))
+        yield from receive_until(client, b"}\n", answer)
 
     serve(steps)
     assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
@@ -246,9 +247,7 @@ def test_a_large_body_under_way_is_received_in_an_overload(
         for byte in body[-2:]:
             client.sendall(bytes([byte]))
             yield
-        while not answer.endswith(b"/path"):
-            yield
-            answer.extend(received(client))
+        yield from receive_until(client, b"/path", answer)
 
     serve(steps, body_bytes=len(body))
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -266,9 +265,7 @@ def test_a_bug_ends_one_connection(
     def steps(client: socket.socket) -> Iterator[None]:
         monkeypatch.setattr(PythonProtocol, "feed", fail)
         client.sendall(GET % b"path")
-        while not answer.endswith(b"}\n"):
-            yield
-            answer.extend(received(client))
+        yield from receive_until(client, b"}\n", answer)
 
     serve(steps)
     assert answer.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")

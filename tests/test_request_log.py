@@ -9,6 +9,7 @@ import pytest
 from app.correlation import Trace
 from app.exchange import Exchange
 from app.request_log import RequestLog
+from request_members import REQUEST_MEMBERS
 
 if TYPE_CHECKING:
     from conftest import Lines
@@ -26,29 +27,13 @@ EXCHANGE = Exchange(
     response_bytes=2,
     numbers=2,
 )
-KEYS = [
-    "timestamp",
-    "level",
-    "event",
-    "request_id",
-    "method",
-    "path",
-    "route",
-    "status",
-    "duration_ms",
-    "request_bytes",
-    "response_bytes",
-    "client",
-    "user_agent",
-    "numbers",
-]
 
 
 def test_members(log_lines: "Lines") -> None:
     """The line has the members of the contract, in its order; the duration is in milliseconds."""
     RequestLog().finished(EXCHANGE)
     line = log_lines.only
-    assert KEYS == list(line)
+    assert list(REQUEST_MEMBERS) == list(line)
     expected = ["info", "request", "abc", "POST", "/", "/", 200, 1.235, 20, 2, "203.0.113.9", "curl/8", 2]
     assert expected == list(line.values())[1:]
 
@@ -57,7 +42,7 @@ def test_optional_members(log_lines: "Lines") -> None:
     """Trace and error are there where they exist."""
     RequestLog().finished(replace(EXCHANGE, trace=Trace("1" * 32, "2" * 16), error="ValueError"))
     line = log_lines.only
-    assert [*KEYS, "trace_id", "span_id", "error"] == list(line)
+    assert [*REQUEST_MEMBERS, "trace_id", "span_id", "error"] == list(line)
     assert ("1" * 32, "2" * 16, "ValueError") == (line["trace_id"], line["span_id"], line["error"])
 
 

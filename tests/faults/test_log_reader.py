@@ -1,46 +1,21 @@
 """Whoever reads the log stops, leaves, or has no more room for it, under load: everything is served and counted."""
 
-import json
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from threading import Event, Thread
-from typing import Any
 
 import pytest
 
 from load import Load
+from pipe import MOST_ANNOUNCEMENTS, Pipe
 from scraping import REQUESTS, Scrape, scrape
-from service import LIMIT_SECONDS, Service, running, wait_until
+from service import Service, running, wait_until
 
 pytestmark = pytest.mark.faults
 
 DROPPED = "log_lines_dropped_total"
 ANSWERS = 2000
-ANNOUNCEMENTS = 10
-
-
-class Reader:
-    """Somebody who reads the log from a pipe, stops, and goes on."""
-
-    def __init__(self) -> None:
-        self.end, self.writing = os.pipe()
-        self.goes_on = Event()
-        self.goes_on.set()
-        self.text = b""
-        self.thread = Thread(target=self._run, daemon=True)
-        self.thread.start()
-
-    def _run(self) -> None:
-        while data := os.read(self.end, 65536):
-            self.text += data
-            self.goes_on.wait(LIMIT_SECONDS)
-        os.close(self.end)
-
-    def events(self) -> list[dict[str, Any]]:
-        """Wait for the end of the log, and return all lines; each must be whole."""
-        self.thread.join(LIMIT_SECONDS)
-        return [json.loads(line) for line in self.text.splitlines()]
 
 
 def counts(metrics: Scrape) -> tuple[int, int]:
@@ -49,34 +24,41 @@ def counts(metrics: Scrape) -> tuple[int, int]:
     return int(answered), int(metrics.samples[DROPPED])
 
 
-def under_load(service: Service, begin: Callable[[], object], until: Callable[[], object]) -> Load:
-    """Let something begin while sixteen clients ask, and let them ask on until something is so."""
+def under_load(service: Service, happen: Callable[[], None]) -> Load:
+    """Let something happen while sixteen clients ask, and let them ask on."""
     load = Load(service.port)
     with load.running():
         wait_until(lambda: len(load.answers) > ANSWERS, "there is a load")
-        begin()
-        wait_until(until, "it has come to that")
+        happen()
         begun = len(load.answers)
         wait_until(lambda: len(load.answers) > begun + ANSWERS, "the load goes on")
     assert ([], {}, {200}) == (load.refused, load.lost, set(load.answers.values()))
     return load
 
 
+def wait_until_dropped(service: Service) -> None:
+    """Wait until a line has been dropped."""
+    wait_until(lambda: counts(scrape(service))[1] > 0, "lines are dropped")
+
+
 def test_a_reader_that_stops_for_a_while(output: Path) -> None:
     """Lines are dropped while nobody reads; each answer is counted, and has a line or is counted as dropped."""
-    reader = Reader()
-    with running(output, stdout=reader.writing) as service:
-        os.close(reader.writing)
-        load = under_load(service, reader.goes_on.clear, lambda: counts(scrape(service))[1] > 0)
-        reader.goes_on.set()
-        answered, dropped = counts(scrape(service))
-        assert service.stop() == 0
-    events = reader.events()
-    announced = sum(line["lines"] for line in events if line["event"] == "log lines dropped")
+    with closing(Pipe()) as pipe:
+        with running(output, stdout=pipe.writing) as service:
+            pipe.close_writing()
+
+            def read_on() -> None:
+                wait_until_dropped(service)
+                pipe.read_on()
+
+            load = under_load(service, read_on)
+            answered, dropped = counts(scrape(service))
+            assert service.stop() == 0
+        lines = pipe.lines()
+    announced = sum(line["lines"] for line in lines if line["event"] == "log lines dropped")
     assert (len(load.answers), dropped) == (answered, announced)
-    written = sum(line["event"] == "request" for line in events)
-    # Where a line is dropped and a shorter one finds room, it is announced: that announcement may be dropped as well.
-    assert 0 <= dropped + written - answered <= ANNOUNCEMENTS
+    written = sum(line["event"] == "request" for line in lines)
+    assert 0 <= dropped + written - answered <= MOST_ANNOUNCEMENTS
     print({"answered": answered, "dropped": dropped})  # noqa: T201
 
 
@@ -85,7 +67,12 @@ def test_a_reader_that_leaves(output: Path) -> None:
     end, writing = os.pipe()
     with running(output, stdout=writing) as service:
         os.close(writing)
-        load = under_load(service, lambda: os.close(end), lambda: counts(scrape(service))[1] > 0)
+
+        def leave() -> None:
+            os.close(end)
+            wait_until_dropped(service)
+
+        load = under_load(service, leave)
         answered, dropped = counts(scrape(service))
     assert len(load.answers) == answered
     assert ANSWERS <= dropped <= answered
@@ -98,7 +85,7 @@ def test_a_device_without_room(output: Path) -> None:
     try:
         with running(output, stdout=full) as service:
             before = counts(scrape(service))[1]
-            load = under_load(service, lambda: None, lambda: True)
+            load = under_load(service, lambda: None)
             answered, dropped = counts(scrape(service))
     finally:
         os.close(full)

@@ -1,0 +1,18 @@
+"""The members of a request's log line, as the contract lists them, in its order."""
+
+REQUEST_MEMBERS = (
+    "timestamp",
+    "level",
+    "event",
+    "request_id",
+    "method",
+    "path",
+    "route",
+    "status",
+    "duration_ms",
+    "request_bytes",
+    "response_bytes",
+    "client",
+    "user_agent",
+    "numbers",
+)
