@@ -5,8 +5,8 @@ VENV = .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test test-faults test-watch image image-base test-image packages box test-rehearsal test-cluster \
-    bench bench-smoke bench-cost lint audit format lock clean
+.PHONY: help run test test-resilience test-watch image image-base test-image packages box test-rehearsal \
+    test-cluster bench bench-smoke bench-cost lint audit format lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,47 +17,47 @@ run: $(VENV)/.installed ## serve on port 5000 (PORT) until Ctrl-C
 test: $(VENV)/.installed-tests ## run the tests that need nothing but Python
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term
 
-test-faults: $(VENV)/.installed-tests ## attack the service, and take away from it what it needs
-	$(BIN)/python -m pytest --verbose --durations=10 -m faults tests/server tests/faults
+test-resilience: $(VENV)/.installed-tests ## attack the service, and take away from it what it needs
+	$(BIN)/python -m pytest --verbose --durations=10 tests/resilience
 
 test-watch: $(VENV)/.installed-tests ## run the service under a real Prometheus
-	$(BIN)/python -m pytest tests/watch
+	$(BIN)/python -m pytest tests/deployment/watch
 
 image: ## build the image flask_app:latest
 	docker build . -t "flask_app:latest" --build-arg VERSION="$(VERSION)" --build-arg REVISION="$(REVISION)"
 
 image-base: ## make stand-ins for the base image from Debian packages, where no registry of images is reached (as root)
-	tests/image/base.sh
+	tests/deployment/image/base.sh
 
 test-image: $(VENV)/.installed-tests ## test the image with a real Docker engine
-	$(BIN)/python -m pytest tests/image
+	$(BIN)/python -m pytest tests/deployment/image
 
-packages: ## install the programs that test-watch and test-faults need (as root, on Debian or Ubuntu)
+packages: ## install the programs that test-watch and test-resilience need (as root, on Debian or Ubuntu)
 	apt-get update --quiet --quiet
 	apt-get install --quiet --yes --no-install-recommends prometheus haproxy wrk
 
 box: build/debian-13.libvirt.box ## build a Vagrant box for libvirt from Debian packages (as root, on Debian)
 
-build/debian-13.libvirt.box: tests/rehearsal/box.sh
-	tests/rehearsal/box.sh $@
+build/debian-13.libvirt.box: tests/deployment/rehearsal/box.sh
+	tests/deployment/rehearsal/box.sh $@
 
 test-rehearsal: $(VENV)/.installed-tests ## boot the Vagrantfile and walk through its life (as root, on Debian)
-	$(BIN)/python -m pytest --verbose --durations=0 tests/rehearsal
+	$(BIN)/python -m pytest --verbose --durations=0 tests/deployment/rehearsal
 
 test-cluster: $(VENV)/.installed-tests ## deploy to a real Docker Swarm, under load (a Docker engine that may become one)
-	$(BIN)/python -m pytest --verbose --durations=0 tests/cluster
+	$(BIN)/python -m pytest --verbose --durations=0 tests/deployment/cluster
 
 config/kubernetes/monitoring/prometheusrule.yaml: config/kubernetes/monitoring/prometheusrule.py $(wildcard config/prometheus/rules/*.yml)
 	$(PYTHON) $< >$@
 
 bench: $(VENV)/.installed-bench ## print what the service costs, against six others and its targets (five minutes; wrk, valgrind)
-	$(BIN)/python tests/bench/main.py
+	$(BIN)/python -m tests.benchmark.main
 
 bench-smoke: $(VENV)/.installed-bench ## run the benchmark as briefly as it goes: it fails when a candidate does not run
-	$(BIN)/python tests/bench/main.py --smoke build/bench-smoke.json
+	$(BIN)/python -m tests.benchmark.main --smoke build/bench-smoke.json
 
 bench-cost: $(VENV)/.installed-tests ## print what the costliest bodies cost, against ordinary ones of the same size
-	$(BIN)/python tests/bench/cost.py
+	$(BIN)/python -m tests.benchmark.cost
 
 lint: $(VENV)/.installed-tests ## check style, types, the Dockerfile
 	$(BIN)/ruff format --check .
@@ -76,7 +76,7 @@ format: $(VENV)/.installed-tests ## format the Python files
 lock: $(VENV)/.installed-tests ## renew the lock files, to the newest versions that pyproject.toml admits
 	$(BIN)/uv pip compile $(LOCK) --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --group test --group lint --group lock --constraint requirements.lock --output-file tests/requirements.lock
-	$(BIN)/uv pip compile $(LOCK) --group bench --constraint requirements.lock --constraint tests/requirements.lock --output-file tests/bench/requirements.lock
+	$(BIN)/uv pip compile $(LOCK) --group bench --constraint requirements.lock --constraint tests/requirements.lock --output-file tests/benchmark/requirements.lock
 
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' app/version.py)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -96,8 +96,8 @@ $(VENV)/.installed-tests: $(VENV)/.installed tests/requirements.lock
 	$(BIN)/pip check --quiet
 	@touch $@
 
-$(VENV)/.installed-bench: $(VENV)/.installed-tests tests/bench/requirements.lock
-	$(PIP_INSTALL) --requirement tests/bench/requirements.lock
+$(VENV)/.installed-bench: $(VENV)/.installed-tests tests/benchmark/requirements.lock
+	$(PIP_INSTALL) --requirement tests/benchmark/requirements.lock
 	$(BIN)/pip check --quiet
 	@touch $@
 

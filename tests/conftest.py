@@ -1,26 +1,19 @@
-"""What several test modules share: settings, and the lines that a process would print."""
+"""What holds for all tests, and services that many of them share, because each start takes a second."""
 
-import json
-import logging
 import os
-import sys
-import threading
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import replace
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
-import structlog
 from hypothesis import settings as hypothesis_settings
 
-from app.log_output import LogOutput
-from app.logs import configure_logs
-from app.settings import Settings
+from tests.support.paths import ROOT
+from tests.support.service import Service, running, wait_until_workers
 
 # A time limit for each example would only measure how busy the machine is.
-hypothesis_settings.register_profile("unit", deadline=None)
-hypothesis_settings.load_profile("unit")
+hypothesis_settings.register_profile("tests", deadline=None)
+hypothesis_settings.load_profile("tests")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -32,60 +25,47 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
-class Lines:
-    """The lines that have been printed so far."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @property
-    def raw(self) -> list[bytes]:
-        """Each line as it was printed; the text after the last line end is one, too, so that none goes unseen."""
-        lines = self.path.read_bytes().split(b"\n")
-        assert lines.pop() == b""
-        return lines
-
-    @property
-    def json(self) -> list[dict[str, Any]]:
-        """Each line as the JSON object that it must be."""
-        return [json.loads(line) for line in self.raw]
-
-    @property
-    def only(self) -> dict[str, Any]:
-        """The one line."""
-        (line,) = self.json
-        return line
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Run the service with its defaults and two workers, for tests that leave it as it is."""
+    with running(tmp_path_factory.mktemp("service") / "output") as service:
+        yield service
 
 
-@pytest.fixture
-def make_settings() -> Callable[..., Settings]:
-    """Make settings by default, with the given changes."""
-    return lambda **changes: replace(Settings.from_environ({}, lambda: 1), **changes)
+@pytest.fixture(scope="session")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Run the service with one worker, so that all clients meet in the same event loop."""
+    with running(tmp_path_factory.mktemp("single") / "output", WEB_CONCURRENCY=1) as service:
+        yield service
 
 
-@pytest.fixture
-def configured_logs(tmp_path: Path) -> Iterator[Callable[..., Lines]]:
-    """Configure the logs of this process into a file; what that changes is put back after the test."""
-    root = logging.getLogger()
-    before = (sys.excepthook, threading.excepthook, sys.unraisablehook, sys.stdout, sys.stderr)
-    root_before = (root.handlers, root.level)
-    path = tmp_path / "stdout"
-    with path.open("w") as stream:
+@pytest.fixture(scope="session")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Run the service with short time limits, and with routes that fail."""
+    output = tmp_path_factory.mktemp("impatient") / "output"
+    with running(output, program=ROOT / "tests" / "support" / "launch.py", WEB_CONCURRENCY=1) as service:
+        yield service
 
-        def configure(level: str = "debug", log_format: str = "json") -> Lines:
-            configure_logs(level, log_format, LogOutput(stream))
-            return Lines(path)
 
-        try:
-            yield configure
-        finally:
-            sys.excepthook, threading.excepthook, sys.unraisablehook, sys.stdout, sys.stderr = before
-            logging.captureWarnings(False)
-            root.handlers, root.level = root_before
-            structlog.reset_defaults()
+@pytest.fixture(scope="session")
+def unmeasured_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Run the service with two workers, and without the measuring of coverage, which takes memory and time itself."""
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # For the start alone: the tests that follow may be measured.
+            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+            service = stack.enter_context(running(tmp_path_factory.mktemp("unmeasured") / "output"))
+        wait_until_workers(service, 2)
+        yield service
+
+
+@pytest.fixture(autouse=True)
+def unmeasured(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure the coverage of a test's own services only where it is marked so: it takes longer than their start."""
+    if request.node.get_closest_marker("measured") is None:
+        monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
 
 
 @pytest.fixture
-def log_lines(configured_logs: Callable[..., Lines]) -> Lines:
-    """Every line that is logged during the test, as JSON."""
-    return configured_logs()
+def output(tmp_path: Path) -> Path:
+    """Name the file for what a service prints."""
+    return tmp_path / "output"

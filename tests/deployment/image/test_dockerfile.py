@@ -1,0 +1,51 @@
+"""The Dockerfile before it is built."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import engine
+from tests.support.paths import ROOT
+
+DOCKERFILE = ROOT / "Dockerfile"
+
+
+def test_hadolint() -> None:
+    """Hadolint finds nothing, and no rule of it is switched off."""
+    hadolint = shutil.which("hadolint") or shutil.which("hadolint", path=str(Path(sys.executable).parent))
+    if not hadolint:
+        pytest.skip("no hadolint: make lint installs it")
+    done = subprocess.run([hadolint, "--no-color", DOCKERFILE], check=False, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("", 0)
+    assert "hadolint" not in DOCKERFILE.read_text()
+    assert list(ROOT.glob(".hadolint.y*ml")) == []
+
+
+def test_one_base() -> None:
+    """All stages begin at the one base, at another stage or at nothing; the last one at nothing."""
+    text = DOCKERFILE.read_text()
+    stages = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+    names = re.findall(r"^FROM \S+ AS (\S+)", text, re.MULTILINE)
+    assert set(stages) - set(names) == {"${PYTHON_IMAGE}", "scratch"}
+    assert stages[-1] == "scratch"
+    assert "ARG PYTHON_IMAGE=python:3.13-slim-trixie\n" in text
+
+
+def test_context_admits_by_name(tmp_path: Path) -> None:
+    """Secrets and leftovers that lie in the working tree do not reach the engine."""
+    for name in (".env", ".git/config", "notes.txt", "app/app.py", "app/__pycache__/app.pyc", "tests/test_x.py"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("secret")
+    shutil.copy(ROOT / ".dockerignore", tmp_path)
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    engine.run("build", "--tag", "flask_app:context", tmp_path)
+    saved = tmp_path / "saved.tar"
+    engine.run("save", "--output", saved, "flask_app:context")
+    layer = subprocess.check_output(["tar", "--extract", "--to-stdout", "--wildcards", "--file", saved, "*/layer.tar"])
+    listed = subprocess.check_output(["tar", "--list"], input=layer, text=False).decode().split()
+    assert {name for name in listed if not name.endswith("/")} == {"Dockerfile", "app/app.py", "tests/test_x.py"}

@@ -1,0 +1,56 @@
+"""The other targets of the Dockerfile, its labels, its layers."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.deployment.image.checkout import other_checkout
+from tests.support import engine
+from tests.support.engine import Start
+
+
+def test_debug_has_a_shell(start: Start) -> None:
+    """The target `debug` serves as the image does, and has a shell."""
+    engine.build("flask_app:debug", "--target", "debug")
+    container = start(image="flask_app:debug")
+    engine.until(container.answers)
+    assert container.ask("POST", "/", '{"data": [1, 2]}') == (200, "3\n")
+    assert engine.run("exec", container.name, "sh", "-c", "echo a shell") == "a shell\n"
+
+
+def test_test_target_passes_with_the_tests() -> None:
+    """In the target `test`, on the base image and with nothing but Python, all tests of this tree pass."""
+    engine.build("flask_app:test", "--target", "test", "--build-arg", "TEST=yes")
+
+
+def test_test_target_fails_with_the_tests(tmp_path: Path) -> None:
+    """Where one test fails, so does the build of the target `test`."""
+    checkout = other_checkout(tmp_path)
+    for test in checkout.glob("tests/**/test_*.py"):
+        test.unlink()
+    (checkout / "tests/unit/test_none.py").write_text("def test_none() -> None:\n    assert 1 == 2\n")
+    with pytest.raises(RuntimeError, match="assert 1 == 2"):
+        engine.build("flask_app:test", "--target", "test", "--build-arg", "TEST=yes", context=checkout)
+
+
+def test_labels() -> None:
+    """Version and revision are labels, and the service tells them."""
+    options = ("--build-arg", "VERSION=1.2.3", "--build-arg", "REVISION=0123abc")
+    engine.build("flask_app:labelled", *options)
+    config = engine.inspect("flask_app:labelled")["Config"]
+    labels = {name.removeprefix("org.opencontainers.image."): text for name, text in config["Labels"].items()}
+    assert (labels["version"], labels["revision"]) == ("1.2.3", "0123abc")
+    assert "REVISION=0123abc" in config["Env"]
+
+
+def test_an_edit_of_the_application_keeps_the_lower_layers(tmp_path: Path, image: str) -> None:
+    """After an edit of the application, only the last layer differs: that much is stored and sent."""
+    checkout = other_checkout(tmp_path)
+    with (checkout / "app/version.py").open("a") as file:
+        file.write("\n# edited\n")
+    engine.build("flask_app:edited", context=checkout)
+    before, after = (engine.inspect(name)["RootFS"]["Layers"] for name in (image, "flask_app:edited"))
+    assert after[:2] == before[:2]
+    assert after[2:] != before[2:]
+    shutil.rmtree(tmp_path)

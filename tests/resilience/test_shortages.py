@@ -1,0 +1,153 @@
+"""What the service needs runs out while it works: it goes on with what is left, and is whole again afterwards."""
+
+import errno
+import os
+import resource
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.http_client import Client, exchange, post
+from tests.support.load import BODY, Load, check_agreement
+from tests.support.scraping import LAUNCHER, REQUESTS, scrape
+from tests.support.service import Service, running, wait_until
+
+SUM = post(BODY)
+DESCRIPTORS = 64
+
+
+@contextmanager
+def small_file_system(folder: Path, kilobytes: int) -> Iterator[Path]:
+    """Mount a file system in memory that takes so much and no more."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a file system")
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Leave no byte free."""
+    path = folder / "filling"
+    with path.open("ab", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    return path
+
+
+def ask(service: Service, times: int) -> None:
+    """Ask for so many sums."""
+    with Client(service.port) as client:
+        assert {b"3\n"} == {client.ask(SUM).body for _ in range(times)}
+
+
+def test_no_shared_memory_at_the_start(output: Path, tmp_path: Path) -> None:
+    """A shared memory that is too small ends the start with status 73 and one line."""
+    with small_file_system(tmp_path / "shm", 256) as folder:
+        service = Service(output, {"WEB_CONCURRENCY": 2, "TEST_SHARED_MEMORY": folder}, program=LAUNCHER)
+        try:
+            assert service.wait() == 73
+        finally:
+            service.kill()
+        assert [] == list(folder.iterdir())
+    (line,) = service.lines()
+    expected = ("critical", f"no room for the metrics in {folder}: {os.strerror(errno.ENOSPC)}")
+    assert expected == (line["level"], line["event"])
+
+
+def test_shared_memory_that_becomes_full(output: Path, tmp_path: Path) -> None:
+    """Somebody else fills the shared memory under load: everything is served and counted, by new workers too."""
+    with (
+        small_file_system(tmp_path / "shm", 4096) as folder,
+        running(output, program=LAUNCHER, TEST_SHARED_MEMORY=folder) as service,
+    ):
+        load = Load(service.port)
+        with load.running():
+            wait_until(lambda: len(load.answers) > 500, "there is a load")
+            fill(folder)
+            full = len(load.answers)
+            wait_until(lambda: len(load.answers) > full + 500, "the load goes on")
+        lines, counts = check_agreement(service, load, scrape(service))
+        assert ([], {}, {200}) == (load.refused, load.lost, set(load.answers.values()))
+        assert lines == counts == len(load.answers)
+        before = scrape(service).total(REQUESTS)
+        for pid in service.workers():
+            os.kill(pid, 9)
+        ask(service, 10)
+        assert before + 10 == scrape(service).total(REQUESTS)
+        print({"answered": lines, "counted": counts})  # noqa: T201
+
+
+def limit_descriptors() -> None:
+    """Leave each process few descriptors."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+
+
+def test_out_of_descriptors_under_load(output: Path) -> None:
+    """Clients that hold more connections than there are descriptors keep no load from its answers."""
+    with running(output, preexec=limit_descriptors) as service, ExitStack() as stack:
+        before = descriptors(service)
+        load = Load(service.port)
+        with load.running():
+            idle = [stack.enter_context(Client(service.port)) for _ in range(4 * DESCRIPTORS)]
+            begun = len(load.answers)
+            wait_until(lambda: len(load.answers) > begun + 2000, "the load goes on")
+        lines, counts = check_agreement(service, load, scrape(service))
+        assert scrape(service).status == 200
+        # A client of the load is idle for a moment between two requests, and may have to give way like any other one.
+        assert {200} == set(load.answers.values())
+        for client in idle:
+            client.close()
+        wait_until(lambda: descriptors(service) <= before, "all descriptors are free again")
+        ask(service, 10)
+        print({"idle": len(idle), "answered": len(load.answers), "cut off": len(load.lost), "lines": lines})  # noqa: T201
+        assert lines == counts == len(load.answers)
+
+
+def descriptors(service: Service) -> int:
+    """Count the descriptors of all processes."""
+    return sum(process.num_fds() for process in service.tree())
+
+
+def test_a_disk_that_becomes_full(output: Path, tmp_path: Path) -> None:
+    """The file that takes the log has no more room: lines are dropped and counted, and none is broken afterwards."""
+    with small_file_system(tmp_path / "disk", 64) as folder, (folder / "log").open("ab") as log:
+        with running(folder / "log", stdout=log.fileno(), WEB_CONCURRENCY=1) as service:
+            ask(service, 500)
+            dropped = scrape(service).samples["log_lines_dropped_total"]
+            assert 0 < dropped < 500
+            subprocess.run(["mount", "-o", "remount,size=1m", str(folder)], check=True)
+            ask(service, 10)
+            assert dropped == scrape(service).samples["log_lines_dropped_total"]
+            assert service.stop() == 0
+        lines = service.lines()
+        assert 510 == sum(line["event"] == "request" for line in lines) + dropped
+        assert [dropped] == [line["lines"] for line in lines if line["event"] == "log lines dropped"]
+    assert not output.exists()
+
+
+def limit_memory(kilobytes: int) -> Callable[[], None]:
+    """Give each process so much address space."""
+    return lambda: resource.setrlimit(resource.RLIMIT_AS, (kilobytes * 1024, kilobytes * 1024))
+
+
+@pytest.mark.parametrize("size", [1024 * 1024 - 64])
+def test_out_of_memory_in_a_worker(output: Path, size: int) -> None:
+    """A worker that gets no more memory for a large body answers 500 or ends, and the next request is served."""
+    body = b'{"data":[' + b",".join([b"1.5"] * (size // 4)) + b"]}"
+    kilobytes = 0
+    with running(output, WEB_CONCURRENCY=1) as service:
+        kilobytes = psutil.Process(service.workers()[0]).memory_info().vms // 1024 + 4 * 1024
+    with running(output, WEB_CONCURRENCY=1, preexec=limit_memory(kilobytes)) as service:
+        for _ in range(3):
+            with suppress(ConnectionError):
+                assert exchange(service.port, post(body)).status in {200, 500}
+            ask(service, 10)
+        assert scrape(service).status == 200

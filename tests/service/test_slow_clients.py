@@ -1,0 +1,120 @@
+"""Clients that are slow, silent or too many: nobody else has to wait for them."""
+
+import resource
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from app.connections import SLOW_SECONDS
+from tests.support.http_client import Client, exchange, get, post, post_chunked
+from tests.support.service import Service, running, wait_until
+
+MEBIBYTE = 1024 * 1024
+SUM = post(b'{"data": ["1", "2"]}')
+
+
+def limit_descriptors() -> None:
+    """Leave a process few descriptors."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+
+@pytest.fixture
+def many_descriptors() -> None:
+    """Allow the tests themselves more descriptors than the 256 or 1,024 that some systems begin with."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < 4096:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096 if hard == resource.RLIM_INFINITY else min(4096, hard), hard))
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        pytest.param(b"", id="silent"),
+        pytest.param(b"POST / HT", id="request line"),
+        pytest.param(b"POST / HTTP/1.1\r\nHost: test\r\nA: ", id="headers"),
+        pytest.param(SUM[:-3], id="body"),
+        pytest.param(post_chunked(b'{"data": ["1", "2"]}')[:-7], id="chunks"),
+    ],
+)
+def test_others_do_not_wait_for_the_slow(single: Service, begin: bytes) -> None:
+    """A hundred clients of one worker that have begun and do not go on keep nobody waiting."""
+    with ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(Client(single.port)).send(begin)
+        assert exchange(single.port, SUM).body == b"3\n"
+        assert get(single.port, "/readyz").status == 200
+
+
+def test_the_slow_are_served_in_the_end(single: Service) -> None:
+    """Requests that come byte by byte, many at once, are all answered."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Client(single.port)) for _ in range(20)]
+        for byte in SUM:
+            for client in clients:
+                client.send(bytes([byte]))
+        assert [b"3\n"] * 20 == [client.receive().body for client in clients]
+
+
+def test_a_client_that_does_not_read_keeps_nobody_waiting(single: Service) -> None:
+    """Answers that a client does not take wait for it alone, and are all there when it reads."""
+    request = b"GET /openapi.json HTTP/1.1\r\nHost: test\r\nX-Request-ID: %d\r\n\r\n"
+    numbers = range(2000)
+    with Client(single.port) as client:
+        client.send(b"".join(request % number for number in numbers))
+        for _ in range(20):
+            assert exchange(single.port, SUM).body == b"3\n"
+        answers = [client.receive() for _ in numbers]
+    assert [(200, str(number)) for number in numbers] == [
+        (answer.status, answer.headers["x-request-id"]) for answer in answers
+    ]
+
+
+def test_out_of_connections_the_longest_waiting_gives_way(output: Path, many_descriptors: None) -> None:
+    """When a worker has as many connections as it takes, a new client is served in place of the longest idle one."""
+    assert many_descriptors is None
+    with running(output, WEB_CONCURRENCY=1) as service, ExitStack() as stack:
+        clients = [stack.enter_context(Client(service.port)) for _ in range(1001)]
+        assert exchange(service.port, SUM).body == b"3\n"
+        assert clients[0].is_at_end()
+        assert clients[-1].ask(SUM).body == b"3\n"
+
+
+def test_out_of_descriptors_the_longest_waiting_gives_way(output: Path) -> None:
+    """When the system gives a worker no more descriptors, a new client is served in place of the longest idle one."""
+    with running(output, WEB_CONCURRENCY=1, preexec=limit_descriptors) as service, ExitStack() as stack:
+        clients = [stack.enter_context(Client(service.port)) for _ in range(100)]
+        assert exchange(service.port, SUM).body == b"3\n"
+        assert clients[0].is_at_end()
+        assert clients[-1].ask(SUM).body == b"3\n"
+
+
+def test_large_bodies_are_bounded(output: Path) -> None:
+    """A worker holds eight large bodies; clients that do not come to the end of theirs give way to others in a second.
+
+    The one that has been at it for the longest time is the first to go, and the others are served.
+    """
+    request = post(b'{"data": [1, 2]}'.ljust(MEBIBYTE))
+    with running(output, WEB_CONCURRENCY=1) as service, ExitStack() as stack:
+        clients = [stack.enter_context(Client(service.port)) for _ in range(8)]
+        begun = time.monotonic()
+        for client in clients:
+            client.send(request[:-1])
+        answers = []
+
+        def ask() -> bool:
+            answers.append(exchange(service.port, request))
+            # For the service, which measures from the first byte, less time has passed.
+            assert answers[-1].status == 503 or time.monotonic() - begun > SLOW_SECONDS
+            return answers[-1].status == 200
+
+        wait_until(ask, "one more is served")
+        assert [clients[0]] == [client for client in clients if client.has_answer()]
+        refused = clients[0].receive()
+        assert {(503, "1")} == {
+            (answer.status, answer.headers.get("retry-after")) for answer in [*answers[:-1], refused]
+        }
+        assert clients[0].is_at_end()
+        for client in clients[1:]:
+            assert client.ask(request[-1:]).body == b"3\n"
