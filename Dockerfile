@@ -45,7 +45,7 @@ ENTRYPOINT ["/opt/venv/bin/python", "app/app.py"]
 
 
 # `docker build --target test .` succeeds when the tests pass. The classic builder makes every stage of a file on its way, asked
-# for or not, and nobody who wants the image waits for the tests. It sets no TARGETARCH: there, --build-arg TEST=yes runs them.
+# for or not, and a build of the image must not wait for the tests. It sets no TARGETARCH: there, --build-arg TEST=yes runs them.
 FROM packages AS test
 ARG TARGETARCH
 ARG TEST=$TARGETARCH
@@ -53,7 +53,8 @@ COPY tests/requirements.lock tests/
 RUN test -z "$TEST" || python3 -m pip --python /opt/venv install --no-cache-dir --no-deps --only-binary :all: \
     --require-hashes --requirement tests/requirements.lock
 COPY . ./
-RUN if [ -n "$TEST" ]; then /opt/venv/bin/python -m pytest --numprocesses 2; else echo "not tested: --build-arg TEST=yes" >&2; fi
+RUN if [ -n "$TEST" ]; then /opt/venv/bin/python -m pytest --numprocesses 2; \
+    else echo "tests skipped: --build-arg TEST=yes runs them"; fi
 
 
 FROM scratch

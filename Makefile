@@ -5,23 +5,42 @@ VENV = .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help run test test-resilience test-watch image image-base test-image packages box test-rehearsal \
-    test-cluster bench bench-smoke bench-cost lint audit format lock clean
+.PHONY: help install run dev test test-unit test-resilience test-copy test-watch test-browser promtools image image-base \
+    test-image packages box test-rehearsal test-cluster bench bench-smoke bench-cost lint audit format lock rename clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+install: $(VENV)/.installed ## install the locked packages into .venv
+
 run: $(VENV)/.installed ## serve on port 5000 (PORT) until Ctrl-C
 	@$(BIN)/python app/app.py
+
+dev: $(VENV)/.installed ## serve on port 5000 (PORT) by Flask's own server: it reloads edited code, and debugs in the browser
+	@$(BIN)/flask --app app run --debug --port "$${PORT:-5000}"
 
 test: $(VENV)/.installed-tests ## run the tests that need nothing but Python
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term
 
-test-resilience: $(VENV)/.installed-tests ## attack the service, and take away from it what it needs
+test-unit: $(VENV)/.installed-tests ## run the unit tests, at each save (seconds)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/unit
+
+test-resilience: $(VENV)/.installed-tests ## attack the service, and starve it of memory, files and processes (minutes)
 	$(BIN)/python -m pytest --verbose --durations=10 tests/resilience
+
+test-copy: $(VENV)/.installed-tests ## make a copy with another name and another purpose, and run its tests (needs git)
+	$(BIN)/python -m pytest --verbose --durations=0 tests/deployment/copy
 
 test-watch: $(VENV)/.installed-tests ## run the service under a real Prometheus
 	$(BIN)/python -m pytest tests/deployment/watch
+
+test-browser: $(VENV)/.installed-tests ## use the page in a real browser (chromium, chromium-driver)
+	$(BIN)/python -m pytest --verbose tests/browser
+
+promtools: build/promtools ## fetch later releases of promtool, with which test-watch checks the rules as well (on Debian)
+
+build/promtools: tests/deployment/watch/promtools.sh
+	$< $@
 
 image: ## build the image flask_app:latest
 	docker build . -t "flask_app:latest" --build-arg VERSION="$(VERSION)" --build-arg REVISION="$(REVISION)"
@@ -50,24 +69,27 @@ test-cluster: $(VENV)/.installed-tests ## deploy to a real Docker Swarm, under l
 config/kubernetes/monitoring/prometheusrule.yaml: config/kubernetes/monitoring/prometheusrule.py $(wildcard config/prometheus/rules/*.yml)
 	$(PYTHON) $< >$@
 
-bench: $(VENV)/.installed-bench ## print what the service costs, against six others and its targets (five minutes; wrk, valgrind)
+bench: $(VENV)/.installed-bench ## compare the service with other ways to write it, and with its targets (ten minutes; wrk, valgrind)
 	$(BIN)/python -m tests.benchmark.main
 
-bench-smoke: $(VENV)/.installed-bench ## run the benchmark as briefly as it goes: it fails when a candidate does not run
+bench-smoke: $(VENV)/.installed-bench ## run the benchmark briefly; it fails when a candidate does not run
 	$(BIN)/python -m tests.benchmark.main --smoke build/bench-smoke.json
 
-bench-cost: $(VENV)/.installed-tests ## print what the costliest bodies cost, against ordinary ones of the same size
+bench-cost: $(VENV)/.installed-tests ## print what the costliest bodies cost, against the naive way with ordinary ones of the same size
 	$(BIN)/python -m tests.benchmark.cost
 
-lint: $(VENV)/.installed-tests ## check style, types, the Dockerfile
+lint: $(VENV)/.installed-tests ## check style, types, the direction of imports, wording, the Dockerfile
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/hadolint Dockerfile
+	@# git grep: 1 is "none found".
+	git grep --untracked --line-number -I -i --word-regexp -f .ci/words -- ':!.ci/words'; test $$? -eq 1
 
-audit: $(VENV)/.installed-tests ## look up known weaknesses of the locked packages
+audit: $(VENV)/.installed-tests ## look up known vulnerabilities of the locked packages
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock --requirement tests/requirements.lock \
-		|| { echo "audit failed: a package has a known weakness, or its source was not reached and nothing is known" >&2; exit 1; }
+		|| { echo "audit failed: a package has a known vulnerability, or the source was not reached and nothing is known" >&2; exit 1; }
 
 format: $(VENV)/.installed-tests ## format the Python files
 	$(BIN)/ruff format .
@@ -78,6 +100,7 @@ lock: $(VENV)/.installed-tests ## renew the lock files, to the newest versions t
 	$(BIN)/uv pip compile $(LOCK) --group test --group lint --group lock --constraint requirements.lock --output-file tests/requirements.lock
 	$(BIN)/uv pip compile $(LOCK) --group bench --constraint requirements.lock --constraint tests/requirements.lock --output-file tests/benchmark/requirements.lock
 
+PROJECT = $(shell sed -n '/^name = /{s/^name = "\(.*\)"/\1/p;q;}' pyproject.toml)
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' app/version.py)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LOCK = --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate
@@ -101,5 +124,10 @@ $(VENV)/.installed-bench: $(VENV)/.installed-tests tests/benchmark/requirements.
 	$(BIN)/pip check --quiet
 	@touch $@
 
-clean: ## remove what the other targets have made
+rename: ## give the project another name: make rename NAME=pricing
+	@echo "$(NAME)" | grep --quiet --extended-regexp '^[a-z][a-z0-9]*([_-][a-z0-9]+)*$$' || { echo "rename failed: NAME is '$(NAME)', but must be like pricing or price_list" >&2; exit 1; }
+	git grep -z --files-with-matches -I -e $(PROJECT) -e $(subst -,_,$(PROJECT)) \
+		| xargs -0 perl -pi -e 's/$(subst -,_,$(PROJECT))/$(subst -,_,$(NAME))/g; s/$(PROJECT)/$(subst _,-,$(NAME))/g'
+
+clean: ## remove what the other targets made
 	rm -rf $(VENV) build .coverage* .mypy_cache .pytest_cache .ruff_cache

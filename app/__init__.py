@@ -1,33 +1,28 @@
-"""A service that adds numbers exactly."""
+"""The application: `create_app()` is its table of contents."""
 
-import time
-from collections.abc import Sequence
+import os
 
 from flask import Flask
 
-from app import errors, openapi, probes, sums
-from app.application import Application
-from app.client import ClientAddress
-from app.measurement import Measurement, Observer
-from app.readiness import Readiness
 from app.settings import Settings
 
 
-def create_app(settings: Settings, readiness: Readiness, observers: Sequence[Observer]) -> Flask:
-    """Make the application. Nothing but the arguments reaches it from outside."""
-    app = Application(__name__, static_folder=None)
-    app.config.update(
-        MAX_BODY_BYTES=settings.max_body_bytes,
-        PROVIDE_AUTOMATIC_OPTIONS=False,
-        READINESS=readiness,
-        REVISION=settings.revision,
-    )
-    app.url_map.merge_slashes = False
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the application, from the environment where no settings are given; raises SettingError for a bad one."""
+    # Not above: what imports a metric decides which files hold its value, and a server has to prepare these first.
+    from app import sums  # noqa: PLC0415
+    from app.observability import logs, metrics, middleware  # noqa: PLC0415
+    from app.web import openapi, probes, problems, server_options  # noqa: PLC0415
+
+    settings = settings or Settings.from_environ(os.environ)
+    logs.configure_unless_done(settings.log_level, settings.log_format)
+    app = Flask(__name__, static_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=settings.max_body_bytes, REVISION=settings.revision)
+    middleware.init_app(app, settings)
+    problems.init_app(app)
     app.register_blueprint(sums.blueprint)
     app.register_blueprint(probes.blueprint)
-    app.register_blueprint(openapi.blueprint)
-    errors.register_errors(app)
-    measurement = Measurement(app.wsgi_app, observers, ClientAddress(settings.forwarded_allow_ips), time.perf_counter)
-    app.wsgi_app = measurement  # type: ignore[method-assign]
-    app.extensions["measurement"] = measurement
+    app.register_blueprint(server_options.blueprint)
+    openapi.init_app(app, sums.OPENAPI)
+    metrics.init_app(app, openapi.documented(app))
     return app

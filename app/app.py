@@ -1,6 +1,5 @@
 """Start the service: `python app/app.py`, the same server that the image runs."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -8,7 +7,6 @@ if __name__ == "__main__":
     # Python puts the folder of this file first, in which `app` is this file. The package is one folder further up.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-    from app.main import main
-    from app.standard_streams import standard_output
+    from app.serving.main import main
 
-    sys.exit(main(os.environ, standard_output(sys.stdout)))
+    sys.exit(main(sys.argv[1:]))

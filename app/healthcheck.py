@@ -8,9 +8,18 @@ from collections.abc import Mapping
 TIMEOUT_SECONDS = 2.0
 
 
+ANY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where the service listens
+
+
+def address(environ: Mapping[str, str]) -> str:
+    """Return the address on which the service listens, or its loopback address where it listens on all."""
+    first = environ.get("BIND", "").split(",")[0].strip()
+    return ANY_ADDRESS.get(first, first)
+
+
 def main(environ: Mapping[str, str]) -> int:
     """Ask `/readyz` on this host; the exit status says whether it answered 200 in time."""
-    connection = http.client.HTTPConnection("127.0.0.1", int(environ.get("PORT") or 5000), timeout=TIMEOUT_SECONDS)
+    connection = http.client.HTTPConnection(address(environ), int(environ.get("PORT") or 5000), timeout=TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/readyz")
         return 0 if connection.getresponse().status == http.client.OK else 1

@@ -1,10 +1,13 @@
 """Settings of the service, read from the environment and nowhere else."""
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-ADDRESS = "0.0.0.0"  # noqa: S104 - a container and a virtual machine are reached from outside
+VARIABLES = (
+    *("PORT", "METRICS_PORT", "BIND", "WEB_CONCURRENCY", "THREADS", "LOG_LEVEL", "LOG_FORMAT", "MAX_BODY_BYTES"),
+    *("KEEP_ALIVE", "GRACEFUL_TIMEOUT", "DRAIN_SECONDS", "FORWARDED_ALLOW_IPS", "REVISION"),
+)
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 LOG_FORMATS = ("auto", "json", "console")
 
@@ -21,39 +24,54 @@ class SettingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an operator can choose; README.md has the table of the variables."""
+    """What an operator can choose; docs/reference/settings.md has the table of the variables.
+
+    `bind` is empty for every address of the machine, `workers` None for as many as there are CPUs to use.
+    """
 
     port: int
     metrics_port: int
-    workers: int
+    bind: tuple[str, ...]
+    workers: int | None
     threads: int
     log_level: str
     log_format: str
     max_body_bytes: int
+    keep_alive: int
     graceful_timeout: int
     drain_seconds: int
     forwarded_allow_ips: str
     revision: str
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str], cpus: Callable[[], int]) -> "Settings":
+    def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
         """Read all settings, or raise SettingError for the first bad one. An empty value counts as none."""
         settings = cls(
             port=_integer(environ, "PORT", 5000, 1, 65535),
             metrics_port=_integer(environ, "METRICS_PORT", 9464, 1, 65535),
-            workers=_integer(environ, "WEB_CONCURRENCY", 0, 1, 256) or cpus(),
+            bind=_addresses(environ, "BIND"),
+            workers=_integer(environ, "WEB_CONCURRENCY", 0, 1, 256) or None,
             threads=_integer(environ, "THREADS", 1, 1, 64),
             log_level=_choice(environ, "LOG_LEVEL", "info", LOG_LEVELS),
             log_format=_choice(environ, "LOG_FORMAT", "auto", LOG_FORMATS),
             max_body_bytes=_integer(environ, "MAX_BODY_BYTES", 1024 * 1024, 1, 64 * 1024 * 1024),
+            keep_alive=_integer(environ, "KEEP_ALIVE", 75, 1, 3600),
             graceful_timeout=_integer(environ, "GRACEFUL_TIMEOUT", 8, 1, 3600),
             drain_seconds=_integer(environ, "DRAIN_SECONDS", 0, 0, 3600),
             forwarded_allow_ips=_networks(environ, "FORWARDED_ALLOW_IPS", "127.0.0.1,::1"),
-            revision=environ.get("REVISION") or "unknown",
+            revision=_text(environ, "REVISION", "unknown"),
         )
         if settings.metrics_port == settings.port:
             raise SettingError("METRICS_PORT", str(settings.metrics_port), f"another port than PORT, {settings.port}")
         return settings
+
+
+def _text(environ: Mapping[str, str], variable: str, default: str) -> str:
+    text = environ.get(variable) or default
+    # Bytes that are no UTF-8 arrive as surrogates. Neither these nor a line break fit into a log line or a label.
+    if not text.isprintable():
+        raise SettingError(variable, text, "printable text in UTF-8")
+    return text
 
 
 def _integer(environ: Mapping[str, str], variable: str, default: int, lowest: int, highest: int) -> int:
@@ -71,6 +89,16 @@ def _choice(environ: Mapping[str, str], variable: str, default: str, accepted: t
     if text not in accepted:
         raise SettingError(variable, text, "one of " + ", ".join(accepted))
     return text
+
+
+def _addresses(environ: Mapping[str, str], variable: str) -> tuple[str, ...]:
+    text = environ.get(variable)
+    if not text:
+        return ()
+    try:
+        return tuple(str(ipaddress.ip_address(address.strip())) for address in text.split(","))
+    except ValueError:
+        raise SettingError(variable, text, "IP addresses of this machine, with commas between them") from None
 
 
 def _networks(environ: Mapping[str, str], variable: str, default: str) -> str:

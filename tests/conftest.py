@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from tests.support.paths import ROOT
 from tests.support.service import Service, running, wait_until_workers
 
 # A time limit for each example would only measure how busy the machine is.
@@ -28,22 +27,31 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Run the service with its defaults and two workers, for tests that leave it as it is."""
-    with running(tmp_path_factory.mktemp("service") / "output") as service:
+    with running(tmp_path_factory.mktemp("service") / "output", arguments=[]) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Run the service without the views of the tests."""
+    with running(tmp_path_factory.mktemp("product") / "output") as service:
         yield service
 
 
 @pytest.fixture(scope="session")
 def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Run the service with one worker, so that all clients meet in the same event loop."""
-    with running(tmp_path_factory.mktemp("single") / "output", WEB_CONCURRENCY=1) as service:
+    with running(tmp_path_factory.mktemp("single") / "output", arguments=[], WEB_CONCURRENCY=1) as service:
         yield service
 
 
 @pytest.fixture(scope="session")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Run the service with short time limits, and with routes that fail."""
+    """Run the service with short time limits."""
     output = tmp_path_factory.mktemp("impatient") / "output"
-    with running(output, program=ROOT / "tests" / "support" / "launch.py", WEB_CONCURRENCY=1) as service:
+    limits = ("keep_alive=1", "head=0.5", "body=0.5", "send=1", "close=0.5")
+    arguments = [argument for limit in limits for argument in ("--limit", limit)]
+    with running(output, arguments=arguments, WEB_CONCURRENCY=1) as service:
         yield service
 
 

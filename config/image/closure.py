@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bytecode import compile_beside, compile_instead
+from debug_symbols import strip
 from tree import MODIFIED, copy, make_uniform
 
 # What a service in a container has no use for. Leave a name out of here, and it is in the image.
@@ -161,12 +162,14 @@ def main(venv: Path, python_tree: Path, packages_tree: Path) -> None:
     binaries = {file for file in library | packages if file.suffix == ".so"} | {interpreter}
     copy(library | shared_libraries(binaries) | {interpreter}, python_tree)
     copy(packages, packages_tree)
+    for file in packages_tree.rglob("*.so"):
+        strip(file)
     search_cache(python_tree)
     compile_instead(python_tree)
     compile_beside(packages_tree)
     for tree in (python_tree, packages_tree):
         make_uniform(tree)
-    # Only here may anybody write, and only where the root is not read-only: programs expect it to be there.
+    # Only here may a process write, and only where the root is not read-only: programs expect it to be there.
     (python_tree / "tmp").mkdir()
     (python_tree / "tmp").chmod(0o1777)
     os.utime(python_tree / "tmp", (MODIFIED, MODIFIED))

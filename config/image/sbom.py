@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+NAME = "flask_app"
+
 Component = dict[str, Any]
 
 
@@ -120,7 +122,7 @@ def bill(version: str, venv: Path, trees: Iterable[Path]) -> dict[str, Any]:
     ]
     site = next(venv.glob("lib/python*/site-packages"))
     packages = sorted(map(package, distributions(path=[str(site)])), key=lambda component: component["purl"])
-    application = {"type": "application", "bom-ref": "flask_app", "name": "flask_app", "version": version}
+    application = {"type": "application", "bom-ref": NAME, "name": NAME, "version": version}
     components = [python(), *packages, *from_debian, *strangers]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -129,7 +131,7 @@ def bill(version: str, venv: Path, trees: Iterable[Path]) -> dict[str, Any]:
         "version": 1,
         "metadata": {"component": application},
         "components": components,
-        "dependencies": [{"ref": "flask_app", "dependsOn": [component["bom-ref"] for component in components]}],
+        "dependencies": [{"ref": NAME, "dependsOn": [component["bom-ref"] for component in components]}],
     }
 
 

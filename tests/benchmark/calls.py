@@ -1,4 +1,4 @@
-"""Call a candidate's WSGI application in process: `python tests/benchmark/calls.py NAME`.
+"""Call a candidate's WSGI application in process: `python -m tests.benchmark.calls NAME`.
 
 Each line on standard input is a number of calls; the CPU seconds that they take come back on standard error, because
 standard output belongs to the candidate's log. small_sum.py starts this, once for each candidate: logs and
@@ -12,17 +12,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-FOLDER = Path(__file__).resolve().parent
-sys.path[0] = str(FOLDER.parent.parent)
-sys.path.append(str(FOLDER / "candidates"))
+from tests.benchmark.candidates import BODY, FOLDER
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
-BODY = b'{"data": ["1", "2"]}'
 ENVIRON = {
     "REQUEST_METHOD": "POST",
     "SCRIPT_NAME": "",
@@ -48,27 +44,18 @@ ENVIRON = {
 
 
 def ours() -> "WSGIApplication":
-    """Make the service's application as one of two workers has it, with its log and its metrics."""
-    os.environ |= {"WEB_CONCURRENCY": "2", "LOG_FORMAT": "json"}
-    from app.log_output import LogOutput  # noqa: PLC0415
-    from app.logs import configure_logs  # noqa: PLC0415
-    from app.server import Server  # noqa: PLC0415
-    from app.settings import Settings  # noqa: PLC0415
+    """Make the service's application, with its log on standard output."""
+    from app import create_app  # noqa: PLC0415
+    from app.observability.log_output import LogOutput  # noqa: PLC0415
+    from app.observability.logs import configure_logs  # noqa: PLC0415
 
-    settings = Settings.from_environ(os.environ, lambda: 2)
-    configure_logs(settings.log_level, settings.log_format, LogOutput(sys.stdout))
-    server = Server(settings)
-    atexit.register(server.metrics_files.remove)
-    application = server.load()
-    server.enter_worker(server.slots.take(os.getpid()))
-    return application
+    configure_logs("info", "json", LogOutput(sys.stdout), os.environ)
+    return create_app().wsgi_app
 
 
 def other(name: str) -> "WSGIApplication":
     """Import a candidate."""
-    folder = tempfile.TemporaryDirectory()
-    atexit.register(folder.cleanup)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder.name
+    sys.path.append(str(FOLDER))
     module = name if name in {"floor", "naive", "usual", "bare"} else f"{name}_sum"
     application: WSGIApplication = __import__(module).app
     return application
@@ -89,7 +76,7 @@ def call(application: "WSGIApplication", environ: "WSGIEnvironment") -> tuple[st
 
 
 def cpu_seconds(application: "WSGIApplication", number: int) -> float:
-    """Call an application so many times."""
+    """Call an application several times; return the CPU seconds of all calls."""
     began = time.process_time()
     for _ in range(number):
         call(application, ENVIRON)
@@ -98,6 +85,10 @@ def cpu_seconds(application: "WSGIApplication", number: int) -> float:
 
 def main(name: str, numbers: Iterable[str], results: int) -> None:
     """Answer each number of calls with the seconds that they take, after the application's own answer."""
+    # prometheus_client reads this when it is imported: from then on metrics are kept in files, as for several workers.
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder.name
     application = ours() if name == "ours" else other(name)
     status, body = call(application, ENVIRON)
     os.write(results, f"{status} {body.decode().strip()}\n".encode())

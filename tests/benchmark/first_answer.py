@@ -7,8 +7,9 @@ from statistics import median
 
 from tests.benchmark.candidates import BODY
 from tests.support.engine import Container, run
-from tests.support.http_client import exchange, post
+from tests.support.http_client import exchange
 from tests.support.service import free_ports
+from tests.support.sums import post
 
 IMAGE = "flask_app:latest"
 LIMIT_SECONDS = 30

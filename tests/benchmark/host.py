@@ -10,7 +10,10 @@ from pathlib import Path
 from tests.support.paths import ROOT
 
 PROGRAMS = ("wrk", "valgrind")
-PACKAGES = ("flask", "gunicorn", "fastapi", "uvicorn", "falcon", "msgspec", "structlog", "prometheus-client")
+PACKAGES = (
+    *("flask", "gunicorn", "httptools", "uvloop", "fastapi", "uvicorn", "falcon"),
+    *("msgspec", "structlog", "prometheus-client"),
+)
 
 
 def missing_programs() -> list[str]:

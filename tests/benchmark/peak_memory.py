@@ -7,11 +7,14 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.benchmark.candidates import BODY, WORKERS, WrongAnswerError
-from tests.benchmark.cost import COSTLY, MEBIBYTE
-from tests.support.http_client import Answer, Client, post
+from tests.benchmark.candidates import BODY, WORKERS
+from tests.benchmark.cost import MEBIBYTE
+from tests.benchmark.costly_bodies import COSTLY
+from tests.benchmark.running import WrongAnswerError
+from tests.support.http_client import Answer, Client
 from tests.support.memory import proportional_bytes
 from tests.support.service import Service, running, wait_until_workers
+from tests.support.sums import post
 
 # What takes most of all kinds of cost.py; all of them would take ten minutes.
 COSTLIEST = {
@@ -19,7 +22,7 @@ COSTLIEST = {
     for name in ("tiny exponents", "strings with white space", "other scripts", "other scripts at the end")
 }
 
-# So many small requests before, so that what is imported and allocated at the first ones is not taken for the body's.
+# What is imported and allocated at the first requests is not to be taken for the body's.
 WARM_UP_REQUESTS = 100
 
 

@@ -23,13 +23,27 @@ def target_table(figures: Mapping[str, Figure]) -> str:
     return table(rows)
 
 
-def candidate_table(columns: Mapping[str, Mapping[str, float]]) -> str:
-    """Print what has been measured of each candidate; a dash where there is nothing."""
+def summary(figures: Mapping[str, Figure]) -> str:
+    """Name the targets that are missed, and count those of which nothing is known."""
+    known = {target: figure for target in TARGETS if not isinstance(figure := figures[target.key], str)}
+    missed = [f"{target.what} ({target})" for target, figure in known.items() if not target.is_met(figure)]
+    unknown = len(TARGETS) - len(known)
+    return f"{len(missed)} of {len(TARGETS)} targets missed, {unknown} not measured" + "".join(
+        f"\n- {target}" for target in missed
+    )
+
+
+def columns_table(title: str, columns: Mapping[str, Mapping[str | int, float]]) -> str:
+    """Print what has been measured, each column of its own rows; a dash where there is nothing."""
     names = list(dict.fromkeys(name for column in columns.values() for name in column))
     rows = [
-        (name, *(f"{column[name]:,.1f}" if name in column else "-" for column in columns.values())) for name in names
+        (
+            name if isinstance(name, str) else f"{name:,}",
+            *(f"{column[name]:,.1f}" if name in column else "-" for column in columns.values()),
+        )
+        for name in names
     ]
-    return table([("candidate", *columns), *rows])
+    return table([(title, *columns), *rows])
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:

@@ -14,15 +14,14 @@ from pathlib import Path
 from statistics import median
 
 from tests.benchmark import wrk
-from tests.benchmark.candidates import BODY, WORKERS, WrongAnswerError
-from tests.support.http_client import exchange, post
-from tests.support.scraping import LAUNCHER, scrape
+from tests.benchmark.candidates import BODY, WORKERS
+from tests.benchmark.running import WrongAnswerError
+from tests.support.http_client import exchange
+from tests.support.scraping import scrape
 from tests.support.service import Service, running, wait_until_workers
+from tests.support.sums import post
 
-# The pace of app/pace.py would let 500 workers die in no less than two minutes.
-SETTINGS = {"TEST_BURST": 10_000}
-
-# Each worker is to leave something in the metrics: with so many requests, each on a connection of its own, both do.
+# Each worker is to leave something in the metrics: with six requests, each on a connection of its own, both do.
 REQUESTS_OF_A_GENERATION = 6
 
 # All connections of wrk are busy by then.
@@ -35,10 +34,7 @@ def measure(deaths: int, scrapes: int) -> dict[str, float]:
     """Measure the seconds of a scrape of both servers, in turns."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        servers = {
-            name: stack.enter_context(running(folder / name, program=LAUNCHER, **SETTINGS))
-            for name in ("fresh", "after deaths")
-        }
+        servers = {name: stack.enter_context(running(folder / name)) for name in ("fresh", "after deaths")}
         _let_workers_die(servers["after deaths"], deaths)
         for service in servers.values():
             stack.enter_context(_full_load(service))
@@ -67,7 +63,7 @@ def _let_workers_die(service: Service, deaths: int) -> None:
 @contextmanager
 def _full_load(service: Service) -> Iterator[None]:
     # wrk ends when its time is over: longer than the scrapes take, with a margin, and it is stopped before that.
-    load = wrk.start(service.port, 60)
+    load = wrk.start(service.port, wrk.KEEPING, 60)
     try:
         yield
     finally:

@@ -10,10 +10,11 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
 
-from tests.benchmark.candidates import WrongAnswerError
-from tests.support.service import environment, free_ports
+from tests.benchmark.running import WrongAnswerError
+from tests.support.paths import ROOT
+from tests.support.service import environment
 
-PROGRAM = Path(__file__).resolve().parent / "calls.py"
+PROGRAM = (sys.executable, "-m", "tests.benchmark.calls")
 
 # fastapi is no WSGI application.
 NAMES = ("floor", "naive", "usual", "falcon", "bare", "ours")
@@ -27,11 +28,12 @@ class Caller:
 
     def __init__(self, name: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), name],
+            [*PROGRAM, name],
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environment(),
+            env=environment(),
             text=True,
         )
         self._reader = subprocess.Popen(["cat"], stdin=self._process.stdout, stdout=subprocess.DEVNULL)
@@ -39,7 +41,7 @@ class Caller:
         self.seconds(WARM_UP_CALLS)
 
     def seconds(self, calls: int) -> float:
-        """Tell how much CPU time one of so many calls takes."""
+        """Return the CPU seconds of one call, the mean of several."""
         assert self._process.stdin
         self._process.stdin.write(f"{calls}\n")
         self._process.stdin.flush()
@@ -110,19 +112,16 @@ def _count(name: str, calls: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "callgrind.out"
         subprocess.run(
-            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", sys.executable, str(PROGRAM), name],
+            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={file}", *PROGRAM, name],
+            cwd=ROOT,
             input=f"{calls}\n".encode(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             # The same hashes in each run: the number is then repeatable to a few in a thousand.
-            env=_environment(PYTHONHASHSEED="0"),
+            env=environment(PYTHONHASHSEED="0"),
             check=True,
         )
         return parse_total(file.read_text())
-
-
-def _environment(**settings: str) -> dict[str, str]:
-    return environment(METRICS_PORT=free_ports(1)[0], **settings)
 
 
 def parse_total(text: str) -> int:

@@ -22,17 +22,28 @@ class Target:
         return f"{'at least' if self.is_minimum else 'at most'} {self.limit:g} {self.unit}"
 
 
+# What the best that a competent user writes in a line takes.
+COMPETENT_INTEGERS = "x sum(map(int, json.loads(body)[...]))"
+COMPETENT_STRINGS = "x sum(map(Decimal, json.loads(body)[...]))"
+COMPETENT_NUMBERS = "x sum(json.loads(body, parse_float=Decimal, parse_int=Decimal)[...])"
+
 TARGETS = (
-    Target("small_sum", "one small sum, in process, CPU", 0.8, "x naive"),
-    Target("rate_usual", "requests per second", 1.6, "x usual", is_minimum=True),
-    Target("rate_fastapi", "requests per second", 1.6, "x fastapi", is_minimum=True),
-    Target("rate_bare", "requests per second", 0.5, "x bare", is_minimum=True),
+    Target("cpu_naive", "CPU time of the whole tree per request", 0.5, "x naive on gthread"),
+    Target("rate_usual", "requests/s", 2.5, "x usual", is_minimum=True),
+    Target("rate_fastapi", "requests/s", 1.6, "x fastapi", is_minimum=True),
+    Target("rate_bare", "requests/s", 0.5, "x bare", is_minimum=True),
+    Target("rate_revision", "requests/s", 1.0, "x the earlier revision", is_minimum=True),
+    Target("p99", "p99 of those", 5.0, "ms"),
     Target("p99_usual", "p99 of those", 1.0, "x usual"),
     Target("p99_fastapi", "p99 of those", 1.0, "x fastapi"),
-    Target("integers_json", "a million integers as strings", 0.45, "x json.loads, sum(map(int, ...))"),
+    Target("closing_two", "requests/s, Connection: close, two workers", 1.3, "x one worker", is_minimum=True),
+    Target("closing_four", "requests/s, Connection: close, four workers", 1.0, "x two workers", is_minimum=True),
+    Target("integers_competent", "a million integers as strings", 0.40, COMPETENT_INTEGERS),
     Target("integers_orjson", "a million integers as strings", 1.0, "x orjson.loads"),
-    Target("decimal_strings", "a million decimals as strings", 0.65, "x json.loads, sum(Decimal(str(x)) ...)"),
-    Target("decimal_numbers", "a million decimals as numbers", 0.65, "x json.loads, sum(Decimal(str(x)) ...)"),
+    Target("decimal_strings_competent", "a million amounts as strings", 0.55, COMPETENT_STRINGS),
+    Target("decimal_numbers_competent", "a million amounts as numbers", 0.45, COMPETENT_NUMBERS),
+    Target("mixed_strings_competent", "a million of 0 to 4 places as strings", 0.70, COMPETENT_STRINGS),
+    Target("mixed_numbers_competent", "a million of 0 to 4 places as numbers", 0.70, COMPETENT_NUMBERS),
     Target("peak_ordinary", "peak memory above rest, 16 MiB, ordinary", 12.0, "x the body"),
     Target("peak_costliest", "peak memory above rest, 16 MiB, costliest", 32.0, "x the body"),
     Target("memory", "memory (PSS) of the whole tree at rest", 70.0, "MB"),

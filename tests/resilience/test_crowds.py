@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.support.http_client import exchange, get, post
+from tests.support import example
+from tests.support.http_client import exchange, get
 from tests.support.service import LIMIT_SECONDS, Service, running, wait_until, wait_until_workers
 
 if TYPE_CHECKING:
     from multiprocessing.queues import Queue
 
 
-SUM = post(b'{"data": ["1", "2"]}')
+SUM = example.REQUEST
 CROWD = 500
 
 # The issue's bound on what a normal client waits; one time in a hundred it may be longer.
@@ -118,10 +119,11 @@ def descriptors(service: Service) -> int:
 
 @pytest.mark.usefixtures("many_descriptors")
 def test_slow_in_the_head_slow_in_the_body_and_never_reading(output: Path) -> None:
-    """1,500 slow clients at once keep nobody waiting, and each kind is gone when its time is over."""
+    """1,500 slow clients at once delay no other client, and each kind is gone when its time is over."""
     with running(output, WEB_CONCURRENCY=2) as service, ExitStack() as stack:
         wait_until_workers(service, 2)
-        usual = descriptors(service)
+        # libuv opens a descriptor that it holds in reserve with the first connection of each worker.
+        usual = descriptors(service) + 2
         began = time.monotonic()
         crowds = [
             Crowd(service.port, CROWD, NEVER_READ),

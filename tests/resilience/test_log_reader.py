@@ -1,4 +1,4 @@
-"""Whoever reads the log stops, leaves, or has no more room for it, under load: everything is served and counted."""
+"""The reader of the log stops, leaves, or has no more room for it, under load: everything is served and counted."""
 
 import os
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def wait_until_dropped(service: Service) -> None:
 
 
 def test_a_reader_that_stops_for_a_while(output: Path) -> None:
-    """Lines are dropped while nobody reads; each answer is counted, and has a line or is counted as dropped."""
+    """Lines are dropped while it stands still; each answer is counted, and has a line or is counted as dropped."""
     with closing(Pipe()) as pipe:
         with running(output, stdout=pipe.writing) as service:
             pipe.close_writing()

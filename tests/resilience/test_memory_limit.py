@@ -9,14 +9,16 @@ import pytest
 from tests.support import engine
 from tests.support.costliest import COSTLIEST
 from tests.support.engine import Container, Start
-from tests.support.http_client import exchange, post
+from tests.support.http_client import exchange
 from tests.support.load import Load
+from tests.support.paths import NAME
 from tests.support.service import wait_until
+from tests.support.sums import post
 
 CLIENTS = 16
 ROUNDS = 3
-# Not flask_app:latest, which other tests build at the same time.
-TAG = "flask_app:faults"
+# Not the image of the other tests, which is built at the same time.
+TAG = f"{NAME}:faults"
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from tests.support.scraping import REQUESTS, Scrape, scrape
 from tests.support.service import running
 
 # Large enough, and one worker few enough, that the senders on the other processor can send five times as much.
-BODY = ('{"data":[' + ",".join(f"{n / 100:.2f}" for n in range(100_000, 150_000)) + "]}").encode()
-SUM = post(BODY)
+BODY = b" " * 400_000
+WORK = post(BODY, target="/compute?seconds=0.014")
 CAPACITY_SECONDS = 5
 OVERLOAD_SECONDS = 12
 TIMES = 5
@@ -48,9 +48,9 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def ask(port: int) -> Sample:
-    """Ask for one sum, on a connection of its own."""
+    """Send one request, on a connection of its own."""
     begun = time.monotonic()
-    answer = exchange(port, SUM)
+    answer = exchange(port, WORK)
     end = time.monotonic()
     return Sample(answer.status, end, end - begun, answer.headers.get("retry-after"))
 
@@ -63,7 +63,7 @@ def busy_seconds(process: psutil.Process) -> float:
 
 @contextmanager
 def threads(number: int, run: Callable[[int, Event], None]) -> Iterator[None]:
-    """Run a function in so many threads, until the end of the block."""
+    """Run a function in several threads, until the end of the block."""
     stop = Event()
     started = [Thread(target=run, args=(index, stop)) for index in range(number)]
     for thread in started:
@@ -77,7 +77,7 @@ def threads(number: int, run: Callable[[int, Event], None]) -> Iterator[None]:
 
 
 def capacity(port: int) -> float:
-    """Measure how many sums in a second are served to clients that wait for each."""
+    """Measure how many requests in a second are served to clients that wait for each."""
     samples: list[Sample] = []
 
     def run(_index: int, stop: Event) -> None:
@@ -91,7 +91,7 @@ def capacity(port: int) -> float:
 
 
 def offer(port: int, rate: float, seconds: float) -> list[Sample]:
-    """Send so many requests in a second, whatever comes of those before, and return what came of each."""
+    """Send requests at a rate, whatever comes of those before, and return what came of each."""
     begun = time.monotonic()
     samples: list[Sample] = []
 
@@ -108,15 +108,18 @@ def offer(port: int, rate: float, seconds: float) -> list[Sample]:
 
 def test_overload(output: Path) -> None:
     """The throughput stays, the accepted wait for a bounded time, the rest gets 503 at once, probes go on."""
-    # In a process of their own, so that whoever probes has not to wait for hundreds of threads.
-    with running(output, WEB_CONCURRENCY=1) as service, ProcessPoolExecutor(1, get_context("spawn")) as senders:
+    # In a process of their own, so that a prober does not wait for hundreds of threads.
+    with (
+        running(output, arguments=[], WEB_CONCURRENCY=1) as service,
+        ProcessPoolExecutor(1, get_context("spawn")) as senders,
+    ):
         (pid,) = service.workers()
         worker = psutil.Process(pid)
 
         def capacity_and_cost() -> tuple[float, float]:
             begun = busy_seconds(worker)
-            sums = senders.submit(capacity, service.port).result()
-            return sums, (busy_seconds(worker) - begun) / (sums * CAPACITY_SECONDS)
+            served = senders.submit(capacity, service.port).result()
+            return served, (busy_seconds(worker) - begun) / (served * CAPACITY_SECONDS)
 
         before, cost_before = capacity_and_cost()
         probes: list[float] = []
@@ -144,7 +147,7 @@ def test_overload(output: Path) -> None:
         throughput = len(during) / (OVERLOAD_SECONDS - 1)
         figures = {
             "capacity, before and after": (before, capacity_after),
-            "CPU ms for a sum, before, meanwhile, after": [
+            "CPU ms for a request, before, meanwhile, after": [
                 1000 * s for s in (cost_before, busy / len(accepted), cost_after)
             ],
             "offered": len(samples) / OVERLOAD_SECONDS,
@@ -169,4 +172,4 @@ def test_overload(output: Path) -> None:
         assert percentile([sample.seconds for sample in accepted], 0.99) <= ACCEPTED_SECONDS
         assert percentile([sample.seconds for sample in refused], 0.99) <= REFUSED_SECONDS
         assert percentile(probes, 0.99) <= PROBE_SECONDS
-        assert exchange(service.port, SUM).status == 200
+        assert exchange(service.port, WORK).status == 200

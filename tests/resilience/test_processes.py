@@ -12,9 +12,10 @@ from typing import Self
 
 import psutil
 
-from tests.support.http_client import exchange, post
-from tests.support.load import BODY, Load, check_agreement, lost_in_progress
-from tests.support.scraping import LAUNCHER, Scrape, metrics_process, scrape
+from tests.support import example
+from tests.support.http_client import exchange
+from tests.support.load import Load, check_agreement, lost_in_progress
+from tests.support.scraping import Scrape, metrics_process, scrape
 from tests.support.service import Service, running, wait_until, wait_until_workers
 
 KILL_SECONDS = 60
@@ -39,7 +40,7 @@ def paced(seconds: float, interval: float, act: Callable[[], None]) -> int:
 def kill(process: psutil.Process) -> set[int]:
     """Kill a process, and return the ports of the clients that were connected to it.
 
-    It is halted first, so that nobody can come or go between the look at its connections and its end.
+    It is halted first, so that no client can come or go between the look at its connections and its end.
     """
     try:
         process.suspend()
@@ -53,7 +54,7 @@ def kill(process: psutil.Process) -> set[int]:
 
 
 class Watcher:
-    """Somebody who scrapes without a pause."""
+    """A scraper without a pause."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -110,7 +111,7 @@ def test_killed_workers(output: Path) -> None:
             lambda: scrape(service).samples['gunicorn_worker_exits_total{reason="crashed"}'] == len(killed),
             "each death is counted",
         )
-        lines, counts = check_agreement(service, load, scrape(service))
+        lines, counts = check_agreement(service, load)
         told = lost_in_progress(service)
     assert [] == load.refused
     assert {200} == set(load.answers.values())
@@ -128,8 +129,8 @@ def test_killed_workers(output: Path) -> None:
 
 
 def test_a_worker_that_hangs(output: Path) -> None:
-    """A worker that gives no sign of life is killed and replaced; the others serve whoever is not inside of it."""
-    with running(output, program=LAUNCHER, TEST_TIMEOUT=3) as service:
+    """A worker that gives no sign of life is killed and replaced; the others serve all other clients."""
+    with running(output, arguments=["--timeout", 3]) as service:
         load = Load(service.port)
         with load.running():
             wait_until(lambda: len(load.answers) > 500, "there is a load")
@@ -138,11 +139,11 @@ def test_a_worker_that_hangs(output: Path) -> None:
             process.suspend()
             wait_until(lambda: process.status() == psutil.STATUS_STOPPED, "it hangs")
             clients = {connection.raddr.port for connection in process.net_connections() if connection.raddr}
-            assert {b"3\n"} == {exchange(service.port, post(BODY)).body for _ in range(20)}
+            assert {example.ANSWER} == {exchange(service.port, example.REQUEST).body for _ in range(20)}
             timeout = 'gunicorn_worker_exits_total{reason="timeout"}'
             wait_until(lambda: scrape(service).samples[timeout] == 1, "it is killed")
         wait_until_workers(service, 2)
-        lines, counts = check_agreement(service, load, scrape(service), others=20)
+        lines, counts = check_agreement(service, load, others=20)
     assert ([], {200}) == (load.refused, set(load.answers.values()))
     assert set(load.lost.values()) <= clients
     print({"answered": len(load.answers), "lost": len(load.lost), "lines": lines, "counts": counts})  # noqa: T201
@@ -160,7 +161,7 @@ def test_reloads(output: Path) -> None:
             "all workers have been replaced each time",
         )
         wait_until_workers(service, 2)
-        lines, counts = check_agreement(service, load, scrape(service))
+        lines, counts = check_agreement(service, load)
     assert ([], {}, {200}) == (load.refused, load.lost, set(load.answers.values()))
     print({"reloads": reloads, "answered": len(load.answers), "lines": lines, "counts": counts})  # noqa: T201
 
@@ -176,7 +177,7 @@ def test_killed_metrics(output: Path) -> None:
                     metrics_process(service).kill()
                 wait_until(lambda: len(watcher.scrapes) > before + 1, "scrapes are answered again")  # noqa: B023
         watcher.check(kills=METRICS_KILLS)
-        lines, counts = check_agreement(service, load, scrape(service))
+        lines, counts = check_agreement(service, load)
         assert 2 == scrape(service).samples["gunicorn_workers"]
     assert ([], {}, {200}) == (load.refused, load.lost, set(load.answers.values()))
     print({"answered": len(load.answers), "scrapes": len(watcher.scrapes), "lines": lines, "counts": counts})  # noqa: T201

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.http_client import Client, exchange, get, is_refused, post
+from tests.support import example
+from tests.support.http_client import Client, exchange, get, is_refused
 from tests.support.load import Load
 from tests.support.paths import ROOT
 from tests.support.service import Service, free_ports, wait_until
 
 REPLACEMENTS = 20
 SETTINGS = {"WEB_CONCURRENCY": 2, "DRAIN_SECONDS": 2, "FORWARDED_ALLOW_IPS": "127.0.0.1"}
-SUM = post(b'{"data": ["1", "2"]}')
+SUM = example.REQUEST
 
 
 class Instance:
@@ -98,7 +99,7 @@ def test_the_client_is_in_the_log(instances: tuple[Instance, Instance]) -> None:
     with balancer(*instances) as port:
         with socket.create_connection(("127.0.0.1", port), 20, source_address=("127.0.0.5", 0)) as client:
             client.sendall(SUM.replace(b"Host", b"X-Forwarded-For: 192.0.2.1\r\nHost"))
-            assert client.recv(65536).endswith(b"3\n")
+            assert client.recv(65536).endswith(example.ANSWER)
         lines = wait_until(lambda: [line for i in instances for line in i.service.requests(route="/")], "it is logged")
         assert ["127.0.0.5"] == [line["client"] for line in lines]
 
@@ -117,7 +118,7 @@ def test_an_instance_that_is_killed(instances: tuple[Instance, Instance]) -> Non
     """Requests on new connections find the other instance, although the balancer does not know of the death yet."""
     with balancer(*instances) as port:
         with Client(port) as client:
-            assert client.ask(SUM).body == b"3\n"
+            assert client.ask(SUM).body == example.ANSWER
         instances[0].service.kill()
         wait_until(lambda: is_refused(instances[0].ports[0]), "the instance is gone")
-        assert {b"3\n"} == {exchange(port, SUM).body for _ in range(20)}
+        assert {example.ANSWER} == {exchange(port, SUM).body for _ in range(20)}

@@ -11,12 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support import example
 from tests.support.http_client import Client, exchange, post
-from tests.support.load import BODY, Load, check_agreement
-from tests.support.scraping import LAUNCHER, REQUESTS, scrape
-from tests.support.service import Service, running, wait_until
+from tests.support.load import Load, check_agreement
+from tests.support.scraping import REQUESTS, scrape
+from tests.support.service import Service, running, wait_until, wait_until_workers
 
-SUM = post(BODY)
 DESCRIPTORS = 64
 
 
@@ -43,30 +43,30 @@ def fill(folder: Path) -> Path:
 
 
 def ask(service: Service, times: int) -> None:
-    """Ask for so many sums."""
+    """Ask this number of times."""
     with Client(service.port) as client:
-        assert {b"3\n"} == {client.ask(SUM).body for _ in range(times)}
+        assert {example.ANSWER} == {client.ask(example.REQUEST).body for _ in range(times)}
 
 
 def test_no_shared_memory_at_the_start(output: Path, tmp_path: Path) -> None:
     """A shared memory that is too small ends the start with status 73 and one line."""
     with small_file_system(tmp_path / "shm", 256) as folder:
-        service = Service(output, {"WEB_CONCURRENCY": 2, "TEST_SHARED_MEMORY": folder}, program=LAUNCHER)
+        service = Service(output, {"WEB_CONCURRENCY": 2}, arguments=["--shared-memory", folder])
         try:
             assert service.wait() == 73
         finally:
             service.kill()
         assert [] == list(folder.iterdir())
     (line,) = service.lines()
-    expected = ("critical", f"no room for the metrics in {folder}: {os.strerror(errno.ENOSPC)}")
+    expected = ("critical", f"cannot create the metric files in {folder}: {os.strerror(errno.ENOSPC)}")
     assert expected == (line["level"], line["event"])
 
 
 def test_shared_memory_that_becomes_full(output: Path, tmp_path: Path) -> None:
-    """Somebody else fills the shared memory under load: everything is served and counted, by new workers too."""
+    """Another program fills the shared memory under load: everything is served and counted, by new workers too."""
     with (
         small_file_system(tmp_path / "shm", 4096) as folder,
-        running(output, program=LAUNCHER, TEST_SHARED_MEMORY=folder) as service,
+        running(output, arguments=["--shared-memory", folder]) as service,
     ):
         load = Load(service.port)
         with load.running():
@@ -74,7 +74,7 @@ def test_shared_memory_that_becomes_full(output: Path, tmp_path: Path) -> None:
             fill(folder)
             full = len(load.answers)
             wait_until(lambda: len(load.answers) > full + 500, "the load goes on")
-        lines, counts = check_agreement(service, load, scrape(service))
+        lines, counts = check_agreement(service, load)
         assert ([], {}, {200}) == (load.refused, load.lost, set(load.answers.values()))
         assert lines == counts == len(load.answers)
         before = scrape(service).total(REQUESTS)
@@ -93,19 +93,21 @@ def limit_descriptors() -> None:
 def test_out_of_descriptors_under_load(output: Path) -> None:
     """Clients that hold more connections than there are descriptors keep no load from its answers."""
     with running(output, preexec=limit_descriptors) as service, ExitStack() as stack:
+        wait_until_workers(service, 2)
         before = descriptors(service)
         load = Load(service.port)
         with load.running():
             idle = [stack.enter_context(Client(service.port)) for _ in range(4 * DESCRIPTORS)]
             begun = len(load.answers)
             wait_until(lambda: len(load.answers) > begun + 2000, "the load goes on")
-        lines, counts = check_agreement(service, load, scrape(service))
+        lines, counts = check_agreement(service, load)
         assert scrape(service).status == 200
         # A client of the load is idle for a moment between two requests, and may have to give way like any other one.
         assert {200} == set(load.answers.values())
         for client in idle:
             client.close()
-        wait_until(lambda: descriptors(service) <= before, "all descriptors are free again")
+        # With its first connection, libuv opens one more that it holds in reserve, in each of the two workers.
+        wait_until(lambda: descriptors(service) <= before + 2, "all descriptors are free again")
         ask(service, 10)
         print({"idle": len(idle), "answered": len(load.answers), "cut off": len(load.lost), "lines": lines})  # noqa: T201
         assert lines == counts == len(load.answers)
@@ -141,11 +143,11 @@ def limit_memory(kilobytes: int) -> Callable[[], None]:
 @pytest.mark.parametrize("size", [1024 * 1024 - 64])
 def test_out_of_memory_in_a_worker(output: Path, size: int) -> None:
     """A worker that gets no more memory for a large body answers 500 or ends, and the next request is served."""
-    body = b'{"data":[' + b",".join([b"1.5"] * (size // 4)) + b"]}"
+    body = b"x" * size
     kilobytes = 0
-    with running(output, WEB_CONCURRENCY=1) as service:
-        kilobytes = psutil.Process(service.workers()[0]).memory_info().vms // 1024 + 4 * 1024
-    with running(output, WEB_CONCURRENCY=1, preexec=limit_memory(kilobytes)) as service:
+    with running(output, arguments=[], WEB_CONCURRENCY=1) as service:
+        kilobytes = psutil.Process(service.workers()[0]).memory_info().vms // 1024 + 3 * 1024
+    with running(output, arguments=[], WEB_CONCURRENCY=1, preexec=limit_memory(kilobytes)) as service:
         for _ in range(3):
             with suppress(ConnectionError):
                 assert exchange(service.port, post(body)).status in {200, 500}

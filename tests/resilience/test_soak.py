@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import example
 from tests.support.load import CLIENTS
 from tests.support.scraping import REQUESTS, metrics_folder, scrape
 from tests.support.service import Service, running, wait_until
@@ -24,9 +25,10 @@ ROUND_SECONDS = 5
 # shared with the master until it first wrote to them.
 MEMORY_TOLERANCE = 4 * 1024 * 1024
 
-SCRIPT = """
-wrk.method = "POST"
-wrk.body = '{"data": ["1", "2.50", 3e2, 9007199254740993]}'
+SCRIPT = f"""
+wrk.method = "{example.METHOD}"
+wrk.path = "{example.ROUTE}"
+wrk.body = '{example.BODY.decode()}'
 """
 
 
@@ -75,7 +77,7 @@ def line_counter(count: Path) -> Iterator[int]:
 
 
 def soak(service: Service, script: Path, requests: int) -> int:
-    """Send at least so many requests; return how many have been counted since the start."""
+    """Send at least this number of requests; return how many have been counted since the start."""
     while (counted := int(scrape(service).total(REQUESTS))) < requests:
         command = ["wrk", "-t1", f"-c{CLIENTS}", f"-d{ROUND_SECONDS}", "-s", str(script)]
         done = subprocess.run(
@@ -92,7 +94,7 @@ def settled(service: Service) -> State:
     def is_alone() -> bool:
         return not [c for process in service.tree() for c in process.net_connections() if c.raddr]
 
-    wait_until(is_alone, "nobody is connected")
+    wait_until(is_alone, "no client is connected")
     return State.of(service)
 
 

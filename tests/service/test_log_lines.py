@@ -9,29 +9,28 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import example
 from tests.support.http_client import Client, exchange, get, post, post_chunked
 from tests.support.request_members import REQUEST_MEMBERS
 from tests.support.service import Service, running, wait_until, wait_until_workers
-
-SUM = b'{"data": ["1", "2"]}'
 
 
 def test_a_hundred_mixed_requests(output: Path) -> None:
     """Through a killed worker, a reload and a stop, every line is JSON and every request has exactly one."""
     kinds = [
-        post(SUM),
-        post_chunked(SUM),
-        post(b'{"data": [true]}'),
-        post(b"{"),
+        example.REQUEST,
+        post_chunked(b"1", b"2"),
+        post(example.BAD_BODY, target=example.ROUTE),
+        b"GET /fail HTTP/1.1\r\nHost: test\r\n\r\n",
         b"GET /nowhere HTTP/1.1\r\nHost: test\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: test\r\n\r\n",
+        b"PUT /echo HTTP/1.1\r\nHost: test\r\n\r\n",
         b"GET /version HTTP/1.0\r\n\r\n",
         b"bad\r\n\r\n",
         b"GET /healthz HTTP/1.1\r\n\r\n",
         b"GET /" + b"a" * 10_000,
     ]
-    statuses = [200, 200, 422, 400, 404, 405, 200, 400, 400, 414]
-    with running(output) as service:
+    statuses = [200, 200, example.BAD_STATUS, 500, 404, 405, 200, 400, 400, 414]
+    with running(output, arguments=[]) as service:
         answers = []
         for turn in range(10):
             answers += [exchange(service.port, request) for request in kinds]
@@ -50,9 +49,12 @@ def test_a_hundred_mixed_requests(output: Path) -> None:
     expected = [(answer.headers["x-request-id"], answer.status, len(answer.body)) for answer in answers]
     logged = [(line["request_id"], line["status"], line["response_bytes"]) for line in lines]
     assert Counter(expected) == Counter(logged)
-    assert {frozenset(REQUEST_MEMBERS)} == {frozenset(line) for line in lines}
+    assert {frozenset(REQUEST_MEMBERS)} == {frozenset(line) - {"reason", "error"} for line in lines}
+    assert {line["status"] >= 400 for line in lines if line.get("reason")} == {True}
+    assert [] == [line for line in lines if line["status"] >= 400 and not line.get("reason")]
+    assert {500: True, 200: False}.items() <= {line["status"]: "error" in line for line in lines}.items()
     levels = {(line["status"] // 100, line["level"]) for line in lines}
-    assert {(2, "info"), (4, "warning")} == levels
+    assert {(2, "info"), (4, "warning"), (5, "error")} == levels
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", line["timestamp"]) for line in lines)
 
 
@@ -71,10 +73,10 @@ EVIL = [
 @pytest.mark.parametrize("status", [200, 404, 400])
 def test_a_user_agent_changes_nothing(service: Service, agent: bytes, status: int) -> None:
     """Whatever a client calls itself, its request has one line, in ASCII, with the same other members."""
-    first = {200: b"POST / HTTP/1.1\r\nHost: test", 404: b"GET /a HTTP/1.1\r\nHost: test", 400: b"GET / HTTP/1.1"}[
+    first = {200: b"POST /echo HTTP/1.1\r\nHost: test", 404: b"GET /a HTTP/1.1\r\nHost: test", 400: b"GET / HTTP/1.1"}[
         status
     ]
-    head = first + b"\r\nContent-Length: %d\r\nUser-Agent: %s\r\n\r\n%s" % (len(SUM), agent, SUM)
+    head = first + b"\r\nContent-Length: 4\r\nUser-Agent: %s\r\n\r\nbody" % agent
     answer = exchange(service.port, head)
     assert status == answer.status
     request_id = answer.headers["x-request-id"]
@@ -87,7 +89,7 @@ def test_a_user_agent_changes_nothing(service: Service, agent: bytes, status: in
     assert (status, "127.0.0.1", "request") == (line["status"], line["client"], line["event"])
     assert line["user_agent"].isprintable()
     assert len(line["user_agent"]) <= 512
-    assert set(REQUEST_MEMBERS) == line.keys()
+    assert {*REQUEST_MEMBERS, *(["reason"] if status >= 400 else [])} == line.keys()
 
 
 @pytest.mark.parametrize("address", [b"fe80::1%\xe2\x80\xae" + b"a" * 5000, b"fe80::1%\x9b31m", b'::1%"}'])
@@ -131,10 +133,10 @@ def test_probes_are_logged_at_debug_only(output: Path) -> None:
 
 def test_no_content_of_a_request_is_logged(service: Service) -> None:
     """Neither a body nor a query reaches the log, be they good or bad."""
-    for body in (b'{"data": [31415926]}', b'{"data": ["31415926x"]}', b'{"31415926'):
-        exchange(service.port, post(body, target="/?31415926"))
+    for target in ("/echo", "/nowhere", "/healthz", example.ROUTE):
+        exchange(service.port, post(b"31415926", target=f"{target}?31415926"))
     with Client(service.port) as client:
-        answer = client.ask(post(b"31415926 GET", "X-Secret: 31415926"))
+        answer = client.ask(post(b"31415926 GET", "X-Secret: 31415926", target="/nowhere"))
     request_id = answer.headers["x-request-id"]
     wait_until(lambda: service.requests(request_id=request_id), "the last request is logged")
     assert "31415926" not in service.text()

@@ -7,8 +7,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.http_client import exchange, post
-from tests.support.scraping import LAUNCHER, metrics_process, scrape
+from tests.support import example
+from tests.support.http_client import exchange
+from tests.support.scraping import metrics_process, scrape
 from tests.support.service import Service, running, wait_until
 
 
@@ -28,20 +29,20 @@ def refused_start(service: Service) -> dict[str, object]:
 @pytest.mark.parametrize("file_bytes", [0, 64 * 1024])
 def test_no_room_ends_the_start(output: Path, tmp_path: Path, file_bytes: int) -> None:
     """Where the files of the metrics find no room, the start ends with status 73 and one line, and leaves nothing."""
-    settings = {"WEB_CONCURRENCY": 1, "TEST_SHARED_MEMORY": tmp_path, "TEST_FILE_BYTES": file_bytes}
-    service = Service(output, settings, program=LAUNCHER, stdout=subprocess.PIPE)
+    arguments = ["--shared-memory", tmp_path, "--file-bytes", file_bytes]
+    service = Service(output, {"WEB_CONCURRENCY": 1}, arguments=arguments, stdout=subprocess.PIPE)
     line = refused_start(service)
     assert "critical" == line["level"]
-    assert f"no room for the metrics in {tmp_path}" in str(line["event"])
-    assert [] == list(tmp_path.glob("flask_app-metrics-*"))
+    assert str(line["event"]).startswith(f"cannot create the metric files in {tmp_path}")
+    assert [] == [path for path in tmp_path.iterdir() if path != output]
 
 
 def test_a_folder_that_takes_no_files_ends_the_start(output: Path) -> None:
     """Where not even the folder can be made, the start ends with status 73 and one line that names the place."""
-    settings = {"WEB_CONCURRENCY": 1, "TEST_SHARED_MEMORY": "/dev/fd"}  # Nobody can make a folder there, not even root.
-    line = refused_start(Service(output, settings, program=LAUNCHER, stdout=subprocess.PIPE))
+    arguments = ["--shared-memory", "/dev/fd"]  # Not even root can make a folder there.
+    line = refused_start(Service(output, {"WEB_CONCURRENCY": 1}, arguments=arguments, stdout=subprocess.PIPE))
     assert "critical" == line["level"]
-    assert str(line["event"]).startswith("no room for the metrics in /dev/fd")
+    assert str(line["event"]).startswith("cannot create the metric files in /dev/fd")
 
 
 def test_nothing_forks_with_threads_running(output: Path) -> None:
@@ -50,7 +51,7 @@ def test_nothing_forks_with_threads_running(output: Path) -> None:
         metrics_process(service).kill()
         service.signal(signal.SIGHUP)
         wait_until(lambda: scrape(service).total("gunicorn_worker_exits_total") == 2, "the workers are replaced")
-        assert 200 == exchange(service.port, post(b'{"data": [1]}')).status
+        assert 200 == exchange(service.port, example.REQUEST).status
         assert 1 == metrics_process(service).num_threads()
         assert 1 == psutil.Process(service.process.pid).num_threads()
         assert service.stop() == 0

@@ -11,7 +11,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from tests.support.paths import ROOT
+from tests.support import example
+from tests.support.paths import NAME, ROOT
 
 HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 
@@ -75,7 +76,7 @@ def until(condition: Callable[[], object], seconds: float = 30) -> None:
 class Container:
     """A running container of the service."""
 
-    def __init__(self, *options: str, image: str = "flask_app:latest") -> None:
+    def __init__(self, *options: str, image: str = f"{NAME}:latest") -> None:
         """Start it."""
         self.name = run("run", "--detach", *options, image).strip()
 
@@ -116,6 +117,11 @@ class Container:
             return response.status, response.read().decode()
         finally:
             connection.close()
+
+    def serves(self) -> bool:
+        """Tell whether the example is answered as it should be."""
+        served = self.ask(example.METHOD, example.ROUTE, example.BODY.decode())
+        return served == (200, example.ANSWER.decode())
 
     def answers(self) -> bool:
         """Tell whether it is ready."""

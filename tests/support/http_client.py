@@ -70,7 +70,7 @@ class Client:
             assert name.lower() not in headers, f"two headers {name}"
             headers[name.lower()] = value
         size = 0 if is_head else int(headers.get("content-length", "0"))
-        return Answer(int(first.split(" ")[1]), headers, self._take(size))
+        return Answer(int(first.split(" ")[1]), headers, self.take(size))
 
     def ask(self, data: bytes) -> Answer:
         """Send bytes and receive a response."""
@@ -87,13 +87,20 @@ class Client:
             self._received = self._socket.recv(65536)
         return not self._received
 
+    def rest(self) -> bytes:
+        """Receive all that comes before the end."""
+        while data := self._socket.recv(65536):
+            self._received += data
+        return self._received
+
     def _take_until(self, mark: bytes) -> bytes:
         while mark not in self._received:
             self._receive_more()
         taken, _, self._received = self._received.partition(mark)
         return taken
 
-    def _take(self, size: int) -> bytes:
+    def take(self, size: int) -> bytes:
+        """Receive this number of bytes."""
         while len(self._received) < size:
             self._receive_more()
         taken, self._received = self._received[:size], self._received[size:]
@@ -129,20 +136,20 @@ def get(port: int, target: str, *headers: str, method: str = "GET") -> Answer:
     return exchange(port, "\r\n".join(lines).encode("latin-1"))
 
 
-def post(body: bytes, *headers: str, target: str = "/") -> bytes:
+def post(body: bytes, *headers: str, target: str = "/echo") -> bytes:
     """Make the bytes of a POST with a Content-Length."""
     lines = [f"POST {target} HTTP/1.1", "Host: test", f"Content-Length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode("latin-1") + body
 
 
-def post_chunked(*chunks: bytes) -> bytes:
+def post_chunked(*chunks: bytes, target: str = "/echo") -> bytes:
     """Make the bytes of a POST in chunks."""
-    head = b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = f"POST {target} HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     return head + b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in (*chunks, b""))
 
 
 def is_refused(port: int) -> bool:
-    """Tell whether nobody listens on a port any more."""
+    """Tell whether a port no longer has a listener."""
     try:
         Client(port).close()
     except OSError:
@@ -151,7 +158,7 @@ def is_refused(port: int) -> bool:
 
 
 def curl(port: int, command: str) -> Answer:
-    """Send what a curl command of the README would send; a machine with nothing but Python and make has no curl."""
+    """Send what a curl command of the pages would send; a machine with nothing but Python and make has no curl."""
     parser = argparse.ArgumentParser()
     parser.add_argument("-X", dest="method", default="GET")
     parser.add_argument("-d", dest="body", default="")

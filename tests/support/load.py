@@ -1,5 +1,6 @@
 """A load of many clients whose every request can be found again: in its answer, in the log, and in the counts."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -7,12 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Thread
 
-from tests.support.http_client import Answer, Client, post
-from tests.support.scraping import REQUESTS, Scrape
-from tests.support.service import LIMIT_SECONDS, Service
+from tests.support import example
+from tests.support.http_client import Answer, Client
+from tests.support.scraping import REQUESTS, scrape
+from tests.support.service import LIMIT_SECONDS, Service, wait_until
 
 CLIENTS = 16
-BODY = b'{"data": ["1", "2"]}'
+LOST = re.compile(r"worker \d+ exited with (\d+) requests in progress")
 
 
 class Asker(Client):
@@ -35,7 +37,6 @@ class Load:
 
     port: int
     clients: int = CLIENTS
-    body: bytes = BODY
     answers: dict[str, int] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)
     refused: list[OSError] = field(default_factory=list)
@@ -84,12 +85,12 @@ class Load:
         local_port = asker.local_port
         begun = time.monotonic()
         try:
-            answer = asker.ask(post(self.body, f"X-Request-ID: {request_id}"))
+            answer = asker.ask(example.request(f"X-Request-ID: {request_id}"))
         except ConnectionError:  # And no TimeoutError: a connection without an answer has an end.
             self.lost[request_id] = local_port
             return None
         assert request_id == answer.headers["x-request-id"]
-        assert (answer.status, answer.body) == (200, b"3\n") or answer.status == 503
+        assert (answer.status, answer.body) == (200, example.ANSWER) or answer.status == 503
         self.answers[request_id] = answer.status
         self.seconds.append(time.monotonic() - begun)
         return answer
@@ -97,27 +98,29 @@ class Load:
 
 def lost_in_progress(service: Service) -> int:
     """Add up the requests that the service itself says it has lost with its workers."""
-    events = [line["event"].partition(" has ended with requests in progress: ") for line in service.lines()]
-    return sum(int(number) for _, _, number in events if number)
+    events = [LOST.fullmatch(line["event"]) for line in service.lines()]
+    return sum(int(match[1]) for match in events if match)
 
 
-def check_agreement(service: Service, load: Load, metrics: Scrape, *, others: int = 0) -> tuple[int, int]:
+def check_agreement(service: Service, load: Load, *, others: int = 0) -> tuple[int, int]:
     """Hold answers, log lines and counts against each other, one by one; return how many lines and counts there are.
 
-    An answered request has exactly one line and is counted. A request is logged, then counted, then answered: a worker
-    that is killed in between leaves one that is logged and not counted, and the service says that it has lost it.
+    An answered request has exactly one line and is counted. A request is answered, then logged, then counted, because
+    its duration lasts until the kernel has the answer: a worker that is killed in between leaves one that is answered
+    and not logged, or logged and not counted, and the service says that it has lost it.
     """
-    lines = service.requests(method="POST", route="/")
+    wait_until(lambda: scrape(service).samples["http_requests_in_progress"] == 0, "each answer has its line and count")
+    metrics = scrape(service)
+    lines = service.requests(method=example.METHOD, route=example.ROUTE)
     by_id = {line["request_id"]: line["status"] for line in lines}
     assert len(lines) == len(by_id), "a request has two lines"
-    assert load.answers.items() <= by_id.items()
+    unlogged = load.answers.keys() - by_id.keys()
+    assert {} == {name: status for name, status in load.answers.items() if by_id.get(name, status) != status}
     cut_off = by_id.keys() - load.answers.keys()
     assert others == len(cut_off - load.lost.keys())  # Nor has anybody else a line.
     logged = Counter(str(status) for status in by_id.values())
-    counted = {
-        status: metrics.samples.get(f'{REQUESTS}{{method="POST",route="/",status="{status}"}}', 0) for status in logged
-    }
-    answered = Counter(str(status) for request_id, status in by_id.items() if request_id not in load.lost)
-    assert all(answered[status] <= counted[status] <= logged[status] for status in logged), (answered, counted, logged)
-    assert logged.total() - sum(counted.values()) <= lost_in_progress(service)
+    labels = f'method="{example.METHOD}",route="{example.ROUTE}"'
+    counted = {status: metrics.samples.get(f'{REQUESTS}{{{labels},status="{status}"}}', 0) for status in logged}
+    assert all(counted[status] <= logged[status] for status in logged), (counted, logged)
+    assert len(unlogged) + logged.total() - sum(counted.values()) <= lost_in_progress(service)
     return len(lines), int(sum(counted.values()))

@@ -29,7 +29,7 @@ def proportional_bytes(service: Service) -> int:
 def peak_bytes(service: Service, request: bytes) -> int:
     """Let eight clients send a request at once, and return the most memory that was seen meanwhile."""
     done = threading.Event()
-    measured: list[int] = []
+    measured = [proportional_bytes(service)]
 
     def measure() -> None:
         with suppress(psutil.NoSuchProcess):

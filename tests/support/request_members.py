@@ -1,5 +1,7 @@
 """The members of a request's log line, as the contract lists them, in its order."""
 
+from tests.support import example
+
 REQUEST_MEMBERS = (
     "timestamp",
     "level",
@@ -10,9 +12,11 @@ REQUEST_MEMBERS = (
     "route",
     "status",
     "duration_ms",
+    "queue_ms",
     "request_bytes",
     "response_bytes",
     "client",
     "user_agent",
-    "numbers",
+    *example.KEYS,
+    "pid",
 )

@@ -9,8 +9,6 @@ import psutil
 
 from tests.support.service import LIMIT_SECONDS, Service, wait_until
 
-LAUNCHER = Path(__file__).resolve().parent / "launch_metrics.py"
-
 # A sample with one of these names is of a counter or a histogram, and never goes back.
 COUNTING = ("_total", "_count", "_sum", "_bucket")
 REQUESTS = "http_request_duration_seconds_count"

@@ -8,38 +8,25 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
 
+from app.settings import VARIABLES
 from tests.support.http_client import get
 from tests.support.paths import ROOT
 
 T = TypeVar("T")
 
-PROGRAM = ROOT / "app" / "app.py"
+PROGRAM = (ROOT / "app" / "app.py",)
+LAUNCHER = ROOT / "tests" / "support" / "launch.py"
+GUNICORN = ("-m", "gunicorn")
 
 # Whatever a test waits for takes milliseconds; a busy machine may need longer. Beyond this limit the test fails.
 LIMIT_SECONDS = 20.0
-
-SETTINGS = frozenset(
-    {
-        "PORT",
-        "METRICS_PORT",
-        "WEB_CONCURRENCY",
-        "THREADS",
-        "LOG_LEVEL",
-        "LOG_FORMAT",
-        "MAX_BODY_BYTES",
-        "GRACEFUL_TIMEOUT",
-        "DRAIN_SECONDS",
-        "FORWARDED_ALLOW_IPS",
-        "REVISION",
-    }
-)
 
 
 def wait_until(condition: Callable[[], T], what: str) -> T:
@@ -52,10 +39,10 @@ def wait_until(condition: Callable[[], T], what: str) -> T:
 
 
 def free_ports(number: int) -> list[int]:
-    """Find ports that nobody listens on; all are held until the last is found, so that they differ.
+    """Find ports without a listener; all are held until the last is found, so that they differ.
 
-    They lie below those that systems give to clients: in the thousands of connections of a load test, one of them has
-    been seen to take such a port before the service could.
+    They lie below those that systems give to clients: in the thousands of connections of a load test, one took such a
+    port before the service could.
     """
     with ExitStack() as holders:
         ports: list[int] = []
@@ -69,7 +56,7 @@ def free_ports(number: int) -> list[int]:
 
 def environment(**settings: str | int) -> dict[str, str]:
     """Take the environment of the tests, with these settings of the service and none of the caller's."""
-    inherited = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    inherited = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     return inherited | {name: str(value) for name, value in settings.items()}
 
 
@@ -82,7 +69,8 @@ class Service:
         settings: Mapping[str, str | int],
         *,
         folder: Path = ROOT,
-        program: Path = PROGRAM,
+        program: Sequence[str | Path] = PROGRAM,
+        arguments: Sequence[object] | None = None,
         stdout: int | None = None,
         preexec: Callable[[], None] | None = None,
     ) -> None:
@@ -90,9 +78,11 @@ class Service:
         self._output = output
         self._lines: list[dict[str, Any]] = []
         self._lines_end = 0
+        if arguments is not None:
+            program = (LAUNCHER, *map(str, arguments))
         with output.open("ab") as file:
             self.process = subprocess.Popen(
-                [sys.executable, str(program)],
+                [sys.executable, *program],
                 cwd=folder,
                 env=environment(**{"PORT": self.port, "METRICS_PORT": self.metrics_port} | dict(settings)),
                 stdin=subprocess.DEVNULL,
@@ -166,18 +156,28 @@ class Service:
 
 
 @contextmanager
-def running(
+def running(  # noqa: PLR0913 - each but the first has a default
     output: Path,
     *,
     folder: Path = ROOT,
-    program: Path = PROGRAM,
+    program: Sequence[str | Path] = PROGRAM,
+    arguments: Sequence[object] | None = None,
     stdout: int | None = None,
     preexec: Callable[[], None] | None = None,
     **settings: str | int,
 ) -> Iterator[Service]:
-    """Start the service with two workers, wait until it is ready; at the end, stop it if the test has not done so."""
+    """Start the service with two workers, wait until it is ready; at the end, stop it if the test has not done so.
+
+    With `arguments`, even none, it is the launcher of the tests that starts it, with their application.
+    """
     service = Service(
-        output, {"WEB_CONCURRENCY": 2} | settings, folder=folder, program=program, stdout=stdout, preexec=preexec
+        output,
+        {"WEB_CONCURRENCY": 2} | settings,
+        folder=folder,
+        program=program,
+        arguments=arguments,
+        stdout=stdout,
+        preexec=preexec,
     )
     try:
         service.wait_until_ready()
@@ -189,7 +189,7 @@ def running(
 
 
 def wait_until_workers(service: Service, number: int, *, other_than: Collection[int] = ()) -> set[int]:
-    """Wait until there are so many workers, all of them other than these; return their process ids."""
+    """Wait until there are `number` workers, all of them other than these; return their process ids."""
     wait_until(
         lambda: len(pids := service.workers()) == number and not set(pids) & set(other_than),
         f"there are {number} workers, other than {other_than}",

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from app.log_output import LogOutput
-from app.logs import configure_logs
+from app.observability.captured_output import capture_output
+from app.observability.log_output import LogOutput
+from app.observability.logs import configure_logs
 from app.settings import Settings
 from tests.support.log_lines import Lines
 
@@ -19,7 +20,7 @@ from tests.support.log_lines import Lines
 @pytest.fixture
 def make_settings() -> Callable[..., Settings]:
     """Make settings by default, with the given changes."""
-    return lambda **changes: replace(Settings.from_environ({}, lambda: 1), **changes)
+    return lambda **changes: replace(Settings.from_environ({}), **changes)
 
 
 @pytest.fixture
@@ -32,7 +33,8 @@ def configured_logs(tmp_path: Path) -> Iterator[Callable[..., Lines]]:
     with path.open("w") as stream:
 
         def configure(level: str = "debug", log_format: str = "json") -> Lines:
-            configure_logs(level, log_format, LogOutput(stream))
+            configure_logs(level, log_format, LogOutput(stream), {})
+            capture_output()
             return Lines(path)
 
         try:

@@ -6,7 +6,7 @@ import psutil
 
 
 def test_import_starts_nothing() -> None:
-    """Whoever imports the program, such as a tool that looks at all modules, does not start the service."""
+    """Importing the program, as a tool that looks at all modules does, does not start the service."""
     before = psutil.Process().children()
     importlib.import_module("app.app")
     assert before == psutil.Process().children()

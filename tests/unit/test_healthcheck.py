@@ -92,3 +92,18 @@ def test_program(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> No
     listener.close()
     with pytest.raises(SystemExit, match=r"^1$"):
         runpy.run_path(str(healthcheck.__file__), run_name="__main__")
+
+
+@pytest.mark.parametrize(
+    ("bind", "expected"),
+    [
+        ("", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),  # noqa: S104
+        ("::", "::1"),
+        ("::1", "::1"),
+        ("127.0.0.2, ::1", "127.0.0.2"),
+    ],
+)
+def test_address(bind: str, expected: str) -> None:
+    """The probe asks where BIND says that the service listens, by default on the loopback address."""
+    assert expected == healthcheck.address({"BIND": bind})

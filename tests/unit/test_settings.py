@@ -1,11 +1,9 @@
 """Settings: every variable of the environment, what it is by default, and what it accepts."""
 
-import os
 from dataclasses import asdict
 
 import pytest
 
-from app.cpus import usable_cpus
 from app.settings import SettingError, Settings
 
 NUMBERS = [
@@ -15,6 +13,7 @@ NUMBERS = [
     ("WEB_CONCURRENCY", "workers", 1, 256),
     ("THREADS", "threads", 1, 64),
     ("MAX_BODY_BYTES", "max_body_bytes", 1, 64 * 1024**2),
+    ("KEEP_ALIVE", "keep_alive", 1, 3600),
     ("GRACEFUL_TIMEOUT", "graceful_timeout", 1, 3600),
     ("DRAIN_SECONDS", "drain_seconds", 0, 3600),
 ]
@@ -28,8 +27,8 @@ CHOICES = [
 
 
 def read(environ: dict[str, str]) -> Settings:
-    """Read the settings on a machine of three CPUs."""
-    return Settings.from_environ(environ, lambda: 3)
+    """Read the settings."""
+    return Settings.from_environ(environ)
 
 
 def refusal(environ: dict[str, str]) -> SettingError:
@@ -44,11 +43,13 @@ def test_defaults() -> None:
     expected = {
         "port": 5000,
         "metrics_port": 9464,
-        "workers": 3,
+        "bind": (),
+        "workers": None,
         "threads": 1,
         "log_level": "info",
         "log_format": "auto",
         "max_body_bytes": 1048576,
+        "keep_alive": 75,
         "graceful_timeout": 8,
         "drain_seconds": 0,
         "forwarded_allow_ips": "127.0.0.1,::1",
@@ -59,14 +60,8 @@ def test_defaults() -> None:
 
 def test_empty_values_count_as_none() -> None:
     """A variable that is set to nothing, as Compose files do, is a variable that is not set."""
-    variables = [name for name, *_ in NUMBERS + CHOICES] + ["FORWARDED_ALLOW_IPS", "REVISION"]
+    variables = [name for name, *_ in NUMBERS + CHOICES] + ["BIND", "FORWARDED_ALLOW_IPS", "REVISION"]
     assert read({}) == read(dict.fromkeys(variables, ""))
-
-
-def test_cpus_are_not_counted_where_the_workers_are_given() -> None:
-    """The number of CPUs is asked for only where nothing else decides."""
-    settings = Settings.from_environ({"WEB_CONCURRENCY": "2"}, lambda: pytest.fail("counted"))
-    assert 2 == settings.workers
 
 
 @pytest.mark.parametrize(("variable", "member", "lowest", "highest"), NUMBERS)
@@ -139,8 +134,35 @@ def test_a_message_is_one_line() -> None:
     assert "\n" not in str(refusal({"LOG_LEVEL": "a\nb\u2028c"}))
 
 
-def test_this_machine_has_settings() -> None:
-    """The CPUs of this machine are a number of workers that is accepted."""
-    workers = Settings.from_environ({}, usable_cpus).workers
-    assert workers == read({"WEB_CONCURRENCY": str(workers)}).workers
-    assert 1 <= workers <= (os.cpu_count() or 1)
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("0.0.0.0", ("0.0.0.0",)),  # noqa: S104 - a setting
+        ("::", ("::",)),
+        ("127.0.0.1,::1", ("127.0.0.1", "::1")),
+        (" 127.0.0.1 , 2001:DB8::0001", ("127.0.0.1", "2001:db8::1")),
+    ],
+)
+def test_addresses_are_accepted(value: str, expected: tuple[str, ...]) -> None:
+    """Addresses of both versions are accepted, several with commas between them."""
+    assert expected == read({"BIND": value}).bind
+
+
+@pytest.mark.parametrize("value", ["localhost", "*", "0.0.0.0:80", "[::]", "127.0.0.1,", "10.0.0.0/8", "127.0.0.1 ::1"])
+def test_other_than_addresses_is_refused(value: str) -> None:
+    """A name, a port, a network and an empty element are refused."""
+    expected = f"BIND is {value!r}, but must be IP addresses of this machine, with commas between them"
+    assert expected == str(refusal({"BIND": value}))
+
+
+VARIABLES = [*(name for name, *_ in NUMBERS + CHOICES), "BIND", "FORWARDED_ALLOW_IPS", "REVISION"]
+
+
+@pytest.mark.parametrize("value", ["\udcff", "1\udcff", "a\nb", "\x1b[31m"], ids=ascii)
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_what_is_no_text_is_refused(variable: str, value: str) -> None:
+    """Bytes that are no UTF-8, and what no one can print, are refused for every variable, in one line of text."""
+    error = refusal({variable: value})
+    assert variable == error.variable
+    assert str(error).isprintable()
+    str(error).encode()

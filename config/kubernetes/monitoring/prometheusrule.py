@@ -29,7 +29,7 @@ def manifest(files: Iterable[Path]) -> str:
 
 
 def _indent(text: str) -> str:
-    # Lines, and not parsed YAML: the comments give the reasons, and whoever reads the manifest wants them, too.
+    # Lines, and not parsed YAML: the comments give the reasons, and a reader of the manifest wants them, too.
     return "".join(f"  {line}" if line.strip() else line for line in text.splitlines(keepends=True))
 
 

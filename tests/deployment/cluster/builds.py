@@ -1,13 +1,14 @@
 """The builds that the stack is rolled to."""
 
 from tests.support import engine
+from tests.support.paths import NAME
 
-FIRST, SECOND = "flask_app:first", "flask_app:second"
+FIRST, SECOND = f"{NAME}:first", f"{NAME}:second"
 
 # Two ways to be broken: the first serves, and its health check never passes; the second ends at once.
 BROKEN = {
-    "flask_app:never-ready": 'HEALTHCHECK --interval=1s --retries=2 CMD ["/opt/venv/bin/python", "-c", "exit(1)"]',
-    "flask_app:bad-setting": "ENV WEB_CONCURRENCY=many",
+    f"{NAME}:never-ready": 'HEALTHCHECK --interval=1s --retries=2 CMD ["/opt/venv/bin/python", "-c", "exit(1)"]',
+    f"{NAME}:bad-setting": "ENV WEB_CONCURRENCY=many",
 }
 
 

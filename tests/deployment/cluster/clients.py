@@ -6,6 +6,8 @@ from http.client import HTTPConnection, HTTPException
 from threading import Event, Thread
 from typing import Self
 
+from tests.support import example
+
 # Of these, one half keeps its connections, the other one makes a new one for each request.
 CLIENTS = 6
 LIMIT_SECONDS = 10
@@ -14,16 +16,14 @@ LIMIT_SECONDS = 10
 class Half:
     """A request of which one half has been sent."""
 
-    BODY = b'{"data": [1, 2]}'
-
     def __init__(self, address: str) -> None:
         self._connection = HTTPConnection(address, 5000, timeout=LIMIT_SECONDS)
 
     def __enter__(self) -> Self:
         """Send the head, and half of the body."""
-        self._connection.putrequest("POST", "/")
-        self._connection.putheader("Content-Length", str(len(self.BODY)))
-        self._connection.endheaders(self.BODY[:8])
+        self._connection.putrequest(example.METHOD, example.ROUTE)
+        self._connection.putheader("Content-Length", str(len(example.BODY)))
+        self._connection.endheaders(example.BODY[:8])
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -32,7 +32,7 @@ class Half:
 
     def complete(self) -> tuple[int, bytes]:
         """Send the rest, and return status and body of the answer."""
-        self._connection.send(self.BODY[8:])
+        self._connection.send(example.BODY[8:])
         response = self._connection.getresponse()
         return response.status, response.read()
 
@@ -50,7 +50,7 @@ class Load:
 
     @property
     def answers(self) -> int:
-        """Count the sums that came back, and were right."""
+        """Count the right answers that came back."""
         return self._answers.total()
 
     def __enter__(self) -> Self:
@@ -68,19 +68,19 @@ class Load:
     def _ask(self, number: int) -> None:
         connection = HTTPConnection(self._address, 5000, timeout=LIMIT_SECONDS)
         while not self._end.is_set():
-            # Another sum each time: an answer that belongs to somebody else is wrong.
-            count = self._answers[number]
+            # Another id each time: an answer that belongs to another client is wrong.
+            request_id = f"{number}-{self._answers[number]}"
             began = time.monotonic()
             try:
-                connection.request("POST", "/", f'{{"data": [{number}, {count * CLIENTS}]}}')
+                connection.request(example.METHOD, example.ROUTE, example.BODY, {"X-Request-ID": request_id})
                 response = connection.getresponse()
-                answer = response.status, response.read()
+                answer = response.status, response.headers["X-Request-ID"], response.read()
             except (OSError, HTTPException) as error:
-                answer = 0, repr(error).encode()
+                answer = 0, request_id, repr(error).encode()
                 connection.close()
             seconds = time.monotonic() - began
             self.slowest = max(self.slowest, seconds)
-            if answer == (200, b"%d\n" % (number + count * CLIENTS)):
+            if answer == (200, request_id, example.ANSWER):
                 self._answers[number] += 1
             else:
                 self.errors.append(f"{time.strftime('%T')} client {number}, after {seconds:.3f} s: {answer}")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.support import engine
-from tests.support.paths import ROOT
+from tests.support.paths import NAME, ROOT
 
-STACK = "flask_app"
+STACK = NAME
 FILE = ROOT / "config" / "swarm.yaml"
 
 # Of no use to anybody else: for measurements between two machines (RFC 2544).
@@ -21,7 +21,7 @@ class Swarm:
     """The engine, as a manager of a Swarm; `with` ends it and all that it runs.
 
     The machine's own engine, turned into a Swarm, would lend its networks, its port 5000 and its firewall to the tests,
-    and somebody else may be using it. This one shares nothing with it but the kernel.
+    and another user may be using it. This one shares nothing with it but the kernel.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -89,7 +89,7 @@ class Swarm:
     def end(self) -> None:
         """End the engine, its containers and its network."""
         if self._engine is not None:
-            # Removed, and then killed: a stop would take each its time, and nobody waits for their answers.
+            # Removed, and then killed: a graceful stop takes time, and no client waits for their answers.
             self.docker("service", "rm", *self.docker("service", "ls", "--quiet", check=False).split(), check=False)
             while containers := self.docker("ps", "--quiet", check=False).split():
                 self.docker("kill", *containers, check=False)
@@ -120,17 +120,17 @@ class Swarm:
         archive.unlink()
 
     def deploy(self, image: str) -> None:
-        """Deploy the stack, or roll it to another image, as the README says."""
+        """Deploy the stack, or roll it to another image, as docs/deploy/swarm.md says."""
         # No registry is reached from this network, and none is to be asked for the digest of an image.
         self.docker("stack", "deploy", "--resolve-image", "never", "--compose-file", FILE, STACK, IMAGE=image)
 
     def scale(self, replicas: int) -> None:
-        """Ask for so many replicas, and wait until there are as many, all healthy, and no others."""
+        """Ask for `replicas` replicas, and wait until there are as many, all healthy, and no others."""
         self.docker("service", "scale", "--detach", f"{STACK}_app={replicas}")
         self.wait_for(replicas)
 
     def wait_for(self, replicas: int, *, or_more: bool = False) -> None:
-        """Wait until so many replicas run, all healthy, and no others (or more)."""
+        """Wait until `replicas` replicas run, all healthy, and no others (or more)."""
 
         def there() -> bool:
             found = [self.health(name) for name in self.containers("app")]

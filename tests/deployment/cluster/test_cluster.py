@@ -13,7 +13,8 @@ import yaml
 from tests.deployment.cluster.builds import BROKEN, SECOND
 from tests.deployment.cluster.clients import Half, Load
 from tests.deployment.cluster.swarm import FILE, Swarm
-from tests.support import engine
+from tests.support import engine, example
+from tests.support.scraping import REQUESTS
 
 REPLICAS = 4
 
@@ -25,10 +26,10 @@ def assert_unharmed(load: Load, answers: int) -> None:
 
 
 def answered(address: str, port: int) -> tuple[int, Mapping[str, str], bytes]:
-    """Ask for the sum of nothing, and return status, headers and body, or 0 where nobody answers."""
+    """Send the example, and return status, headers and body, or 0 where there is no answer."""
     connection = HTTPConnection(address, port, timeout=10)
     try:
-        connection.request("POST", "/", b'{"data": []}')
+        connection.request(example.METHOD, example.ROUTE, example.BODY)
         response = connection.getresponse()
         return response.status, response.headers, response.read()
     except (OSError, HTTPException):
@@ -100,7 +101,8 @@ def test_scales(stack: Swarm, load: Load, replicas: int) -> None:
     """Replicas come and go, and Prometheus finds each of them, all with requests to their account."""
     answers = load.answers
     stack.scale(replicas)
-    expression = 'up{job="flask_app"} == 1 and on (instance) sum_requests_total{outcome="ok"} > 0'
+    counted = f'{REQUESTS}{{method="{example.METHOD}",route="{example.ROUTE}",status="200"}} > 0'
+    expression = f"up == 1 and on (instance) {counted}"
     engine.until(lambda: len(stack.query(expression)) == len(stack.query("up")) == replicas, 60)
     assert_unharmed(load, answers)
 
@@ -114,7 +116,7 @@ def test_killed_container(stack: Swarm, load: Load) -> None:
         halves = [connections.enter_context(Half(stack.address)) for _ in range(4 * REPLICAS)]
         stack.docker("kill", killed)
         engine.until(lambda: killed not in stack.containers("app"))
-        assert [(200, b"3\n")] * len(halves) == [half.complete() for half in halves]
+        assert [(200, example.ANSWER)] * len(halves) == [half.complete() for half in halves]
     stack.wait_for(REPLICAS)
     assert_unharmed(load, answers)
 

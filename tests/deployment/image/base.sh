@@ -12,7 +12,7 @@
 # `docker build .` finds it. An image that is already there is kept: remove it to make it anew.
 #
 # Needs root, mmdebstrap and a Docker engine. The certificates that this machine's administrator added to its trust store
-# (EXTRA_CA_DIR) go into the image, since pip in the build meets the same network as everybody else on this machine.
+# (EXTRA_CA_DIR) go into the image, since pip in the build meets the same network as the rest of this machine.
 
 # shellcheck disable=SC2016 # the hooks are expanded by mmdebstrap, which knows the directory
 set -eu

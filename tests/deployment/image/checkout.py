@@ -1,4 +1,4 @@
-"""A checkout as somebody else would have it."""
+"""A checkout as another person would have it."""
 
 import os
 import shutil
@@ -10,9 +10,12 @@ ADMITTED = (
     "Dockerfile",
     ".dockerignore",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "LICENSE",
     "Makefile",
     "README.md",
+    "SECURITY.md",
+    "Vagrantfile",
     "app",
     "config",
     "docs",
@@ -24,7 +27,7 @@ ADMITTED = (
 
 
 def other_checkout(place: Path) -> Path:
-    """Copy what goes into the image as somebody else would have it: at another time, with another umask."""
+    """Copy what goes into the image as another person would have it: at another time, with another umask."""
     for name in ADMITTED:
         source = ROOT / name
         if source.is_dir():

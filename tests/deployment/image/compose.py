@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from tests.support.paths import ROOT
+from tests.support.paths import NAME, ROOT
 
-PROJECT = "flask_app_benchmark"
+PROJECT = f"{NAME}_benchmark"
 OPTIONS = ("--file", "config/compose.yaml", "--project-name", PROJECT)
 
 

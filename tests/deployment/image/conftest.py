@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import engine
-from tests.support.paths import ROOT
+from tests.support.paths import NAME, ROOT
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,8 +20,8 @@ def _engine() -> None:
 @pytest.fixture(scope="session")
 def image(_engine: None) -> str:
     """Build the image with the literal command of the contract."""
-    engine.run("build", ".", "-t", "flask_app:latest", cwd=ROOT)
-    return "flask_app:latest"
+    engine.run("build", ".", "-t", f"{NAME}:latest", cwd=ROOT)
+    return f"{NAME}:latest"
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pytest
 
 from tests.support import engine
 from tests.support.engine import Start
+from tests.support.paths import NAME
 
 # The first is laid out as the official image is: what is proven on it is nearest to what a user's Docker will pull.
 BASES = ("standin:official", "standin:trixie", "standin:bookworm")
@@ -20,15 +21,15 @@ def require(base: str) -> None:
 @pytest.mark.parametrize("with_buildkit", [pytest.param(True, id="buildkit"), pytest.param(False, id="classic")])
 @pytest.mark.parametrize("base", BASES)
 def test_base_and_builder(start: Start, base: str, with_buildkit: bool) -> None:
-    """The image serves, answers exactly and turns healthy, with nothing writable and no capabilities."""
+    """The image serves and turns healthy, with nothing writable and no capabilities."""
     require(base)
     if with_buildkit and engine.buildkit() is None:
         pytest.skip("no Docker client here can use BuildKit: install docker-buildx")
-    tag = "flask_app:" + base.partition(":")[2]
+    tag = f"{NAME}:" + base.partition(":")[2]
     engine.build(tag, "--build-arg", f"PYTHON_IMAGE={base}", with_buildkit=with_buildkit)
     container = start(*engine.HARDENED, image=tag)
     engine.until(container.answers)
-    assert container.ask("POST", "/", '{"data": [0.1, "0.2"]}') == (200, "0.3\n")
+    assert container.serves()
     engine.until(lambda: container.health() == "healthy")
     assert engine.inspect(tag)["Size"] <= 45_000_000
 
@@ -37,7 +38,7 @@ def test_base_and_builder(start: Start, base: str, with_buildkit: bool) -> None:
 def test_every_module_loads(start: Start, base: str) -> None:
     """Each extension module that is in the image finds the libraries that it links to, and TLS works."""
     require(base)
-    tag = "flask_app:" + base.partition(":")[2]
+    tag = f"{NAME}:" + base.partition(":")[2]
     container = start(image=tag)
     program = """
 import importlib, pathlib, ssl, sysconfig

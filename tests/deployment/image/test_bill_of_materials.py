@@ -9,6 +9,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.deployment.image import layers
+from tests.support.paths import NAME
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def entries(image: str) -> dict[str, layers.Entry]:
 @pytest.fixture(scope="module")
 def bill(entries: dict[str, layers.Entry]) -> dict[str, Any]:
     """Read the bill of materials where the image keeps it."""
-    document: dict[str, Any] = json.loads(entries["/usr/share/sbom/flask_app.cdx.json"].content)
+    document: dict[str, Any] = json.loads(entries[f"/usr/share/sbom/{NAME}.cdx.json"].content)
     return document
 
 

@@ -49,6 +49,11 @@ def test_hardened(services: dict[str, Any], name: str) -> None:
     assert [port for port in service["ports"] if not port.startswith("127.0.0.1:")] == []
 
 
+def test_the_port_of_the_host_can_be_chosen(services: dict[str, Any]) -> None:
+    """PORT chooses where the service answers: another program of the host may hold 5000, as macOS does."""
+    assert ["127.0.0.1:${PORT:-5000}:5000"] == services["app"]["ports"]
+
+
 def test_the_rehearsal_machine_is_hardened_alike(services: dict[str, Any]) -> None:
     """The Vagrantfile starts the service with the same options, and the same Prometheus."""
     vagrantfile = (ROOT / "Vagrantfile").read_text()
@@ -83,7 +88,7 @@ def test_grafana_finds_prometheus(services: dict[str, Any]) -> None:
     """Grafana's data source is the service `prometheus`, and the dashboard lies where Grafana looks for it."""
     source = yaml.safe_load((FOLDER / "grafana/provisioning/datasources/prometheus.yml").read_text())
     assert [entry["url"] for entry in source["datasources"]] == ["http://prometheus:9090"]
-    provider = yaml.safe_load((FOLDER / "grafana/provisioning/dashboards/flask_app.yml").read_text())["providers"][0]
+    provider = yaml.safe_load((FOLDER / "grafana/provisioning/dashboards/service.yml").read_text())["providers"][0]
     assert f"./grafana/dashboards:{provider['options']['path']}:ro" in services["grafana"]["volumes"]
     home = Path(services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
     assert (FOLDER / "grafana/dashboards" / home.name).exists()

@@ -6,20 +6,20 @@ import time
 
 import pytest
 
-from tests.support import engine
+from tests.support import engine, example
 from tests.support.engine import Start
 
 
 def test_two_commands_and_a_curl(image: str) -> None:
-    """After `docker build` and `docker run`, as the contract writes them, the documented curl prints 3."""
+    """After `docker build` and `docker run`, as the contract writes them, a curl is answered."""
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", 5000)) == 0:
             pytest.skip("port 5000 is taken: stop what listens there")
     container = engine.Container("-p", "5000:5000", image=image)
     try:
         engine.until(container.answers)
-        curl = ["curl", "--silent", "-X", "POST", "-d", '{"data": ["1", "2"]}', "http://localhost:5000"]
-        assert subprocess.check_output(curl, text=True) == "3\n"
+        curl = ["curl", "--silent", "-X", example.METHOD, "-d", example.BODY, f"http://localhost:5000{example.ROUTE}"]
+        assert subprocess.check_output(curl) == example.ANSWER
         engine.until(lambda: container.health() == "healthy")
     finally:
         container.remove()
@@ -43,7 +43,7 @@ def test_main_process_is_the_server(start: Start) -> None:
 
 
 def test_healthcheck_finds_a_dead_service(start: Start) -> None:
-    """The container turns unhealthy when nobody answers any more, and not merely when the process is gone."""
+    """The container turns unhealthy when the service no longer answers, and not merely when the process is gone."""
     container = start("--health-interval", "1s", "--health-retries", "1", "--health-start-period", "0s")
     engine.until(lambda: container.health() == "healthy")
     engine.run("kill", "--signal", "STOP", container.name)

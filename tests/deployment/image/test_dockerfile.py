@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import engine
-from tests.support.paths import ROOT
+from tests.support.paths import NAME, ROOT
 
 DOCKERFILE = ROOT / "Dockerfile"
 
@@ -43,9 +43,9 @@ def test_context_admits_by_name(tmp_path: Path) -> None:
         file.write_text("secret")
     shutil.copy(ROOT / ".dockerignore", tmp_path)
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
-    engine.run("build", "--tag", "flask_app:context", tmp_path)
+    engine.run("build", "--tag", f"{NAME}:context", tmp_path)
     saved = tmp_path / "saved.tar"
-    engine.run("save", "--output", saved, "flask_app:context")
+    engine.run("save", "--output", saved, f"{NAME}:context")
     layer = subprocess.check_output(["tar", "--extract", "--to-stdout", "--wildcards", "--file", saved, "*/layer.tar"])
     listed = subprocess.check_output(["tar", "--list"], input=layer, text=False).decode().split()
     assert {name for name in listed if not name.endswith("/")} == {"Dockerfile", "app/app.py", "tests/test_x.py"}

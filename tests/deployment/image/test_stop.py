@@ -7,11 +7,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.support import engine
+from tests.support import engine, example
 from tests.support.engine import Start
 
-BODY = b'{"data": [1, 2]}'
-HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+REQUEST = example.request("Connection: close")
 GRACE = 10  # Docker's own: after it, SIGKILL
 CHILDREN = """
 import os
@@ -22,9 +21,9 @@ for name in filter(str.isdigit, os.listdir("/proc")):
 
 
 def half_a_request(port: int) -> socket.socket:
-    """Send the head of a request and the first byte of its body."""
+    """Send all of a request but its last byte."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=GRACE)
-    connection.sendall(HEAD + BODY[:1])
+    connection.sendall(REQUEST[:-1])
     return connection
 
 
@@ -42,11 +41,11 @@ def test_stop_completes_requests_in_flight(start: Start) -> None:
         stop.start()
         engine.until(lambda: not container.answers())
         for connection in connections:
-            connection.sendall(BODY[1:])
+            connection.sendall(REQUEST[-1:])
         answers = [b"".join(iter(lambda: connection.recv(4096), b"")) for connection in connections]  # noqa: B023
     stop.join()
 
-    assert [answer.rpartition(b"\r\n\r\n")[2] for answer in answers] == [b"3\n"] * len(connections)
+    assert [answer.rpartition(b"\r\n\r\n")[2] for answer in answers] == [example.ANSWER] * len(connections)
     assert container.state()["ExitCode"] == 0
     assert time.monotonic() - begun < GRACE
 

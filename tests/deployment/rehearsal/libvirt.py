@@ -82,7 +82,7 @@ def _iptables(program: str, table: str, *arguments: str) -> list[str]:
 
 
 def _remove_chains() -> None:
-    # libvirt keeps its chains for the next network, and when it ends nobody removes them.
+    # libvirt keeps its chains for the next network, and does not remove them when it ends.
     for program, table in FIREWALL:
         rules = [rule.split() for rule in _iptables(program, table, "--list-rules") if "LIBVIRT" in rule]
         for rule in rules:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support import example
+from tests.support.paths import NAME
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -50,18 +53,19 @@ class Machine:
 
     def container(self) -> Any:
         """Return all that Docker knows of the service's container."""
-        return json.loads(self.guest("docker inspect flask_app"))[0]
+        return json.loads(self.guest(f"docker inspect {NAME}"))[0]
 
     def get(self, path: str, port: int | None = None) -> str:
         """Fetch a page through the forwarded port."""
         with urllib.request.urlopen(f"http://127.0.0.1:{port or self.port}{path}", timeout=10) as answer:
             return str(answer.read().decode())
 
-    def add(self) -> str:
-        """Add 1 and 2."""
-        url = f"http://127.0.0.1:{self.port}/"
-        with urllib.request.urlopen(url, data=b'{"data": [1, 2]}', timeout=10) as answer:
-            return str(answer.read().decode())
+    def ask(self) -> bytes:
+        """Send the example, and return the answer."""
+        url = f"http://127.0.0.1:{self.port}{example.ROUTE}"
+        request = urllib.request.Request(url, example.BODY, method=example.METHOD)
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - an address of ours
+            return bytes(answer.read())
 
 
 def eventually(expected: object, ask: Callable[[], object], seconds: float = 90) -> None:

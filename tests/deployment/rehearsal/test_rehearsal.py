@@ -13,6 +13,9 @@ import yaml
 
 from tests.deployment.rehearsal import libvirt
 from tests.deployment.rehearsal.machine import Machine, eventually
+from tests.support import example
+from tests.support.paths import NAME
+from tests.support.scraping import REQUESTS
 
 
 @pytest.mark.parametrize("provider", ["virtualbox", "libvirt"])
@@ -28,15 +31,16 @@ def test_valid(machine: Machine, provider: str, tmp_path: Path) -> None:
 
 
 def test_up(machine: Machine) -> None:
-    """One command later the service adds, on this host's loopback address."""
+    """One command later the service answers, on this host's loopback address."""
     assert "with 'libvirt' provider" in machine.up()
-    eventually("3\n", machine.add)
+    eventually(example.ANSWER, machine.ask)
 
 
 def test_metrics(machine: Machine) -> None:
     """The metrics show the request."""
     metrics = machine.get("/metrics", machine.metrics_port)
-    assert float(re.findall(r'^sum_requests_total\{outcome="ok"\} (\S+)$', metrics, re.MULTILINE)[0]) >= 1
+    series = f'{REQUESTS}{{method="{example.METHOD}",route="{example.ROUTE}",status="200"}}'
+    assert float(re.findall(rf"^{re.escape(series)} (\S+)$", metrics, re.MULTILINE)[0]) >= 1
 
 
 def test_loopback_only(machine: Machine) -> None:
@@ -70,7 +74,7 @@ def test_hardened(machine: Machine) -> None:
 
 def test_logs(machine: Machine) -> None:
     """`docker logs` shows JSON, and nothing else."""
-    lines = machine.guest("docker logs flask_app 2>&1").splitlines()
+    lines = machine.guest(f"docker logs {NAME} 2>&1").splitlines()
     assert lines
     for line in lines:
         json.loads(line)
@@ -88,12 +92,12 @@ def test_no_edit(machine: Machine) -> None:
     """Without an edit `vagrant provision` leaves the container alone, and no request is lost."""
     before = machine.container()
     finished = threading.Event()
-    answers: list[str] = []
+    answers: list[bytes | str] = []
 
     def ask() -> None:
         while not finished.wait(0.1):
             try:
-                answers.append(machine.add())
+                answers.append(machine.ask())
             except OSError as error:
                 answers.append(str(error))
 
@@ -105,18 +109,18 @@ def test_no_edit(machine: Machine) -> None:
         finished.set()
         asking.join()
     after = machine.container()
-    assert set(answers) == {"3\n"}
+    assert set(answers) == {example.ANSWER}
     assert (before["Id"], before["State"]["StartedAt"]) == (after["Id"], after["State"]["StartedAt"])
 
 
 @pytest.mark.parametrize(
-    "crash", ["docker kill flask_app", "sudo kill -9 $(docker inspect -f '{{.State.Pid}}' flask_app)"]
+    "crash", [f"docker kill {NAME}", f"sudo kill -9 $(docker inspect -f '{{{{.State.Pid}}}}' {NAME})"]
 )
 def test_crash(machine: Machine, crash: str) -> None:
     """A container that was killed comes back."""
     before = machine.container()["State"]["Pid"]
     machine.guest(crash)
-    eventually("3\n", machine.add)
+    eventually(example.ANSWER, machine.ask)
     assert machine.container()["State"]["Pid"] != before
 
 

@@ -6,22 +6,30 @@ from pathlib import Path
 import pytest
 
 from tests.deployment.watch.processes import Prometheus, Service, require, status_of
+from tests.support import example
+from tests.support.example import METHOD, ROUTE
+from tests.support.paths import ROOT
 
 # Method, path, body, how often; and the labels under which the service is to count it.
 TRAFFIC = (
-    ("POST", "/", b'{"data": [1, 2]}', 20, ("POST", "/", "200")),
-    ("POST", "/", b'{"data": ["abc"]}', 5, ("POST", "/", "422")),
-    ("POST", "/", b"{", 4, ("POST", "/", "400")),
-    ("GET", "/", None, 3, ("GET", "/", "405")),
+    (METHOD, ROUTE, example.BODY, 20, (METHOD, ROUTE, "200")),
+    (METHOD, ROUTE, example.BAD_BODY, 5, (METHOD, ROUTE, str(example.BAD_STATUS))),
+    (example.WRONG_METHOD, ROUTE, None, 3, (example.WRONG_METHOD, ROUTE, "405")),
     ("GET", "/version", None, 2, ("GET", "/version", "200")),
     ("GET", "/nowhere", None, 6, ("GET", "unmatched", "404")),
 )
 
 
-@pytest.fixture(scope="session")
-def promtool() -> str:
+# The installed one, and those of later releases that `make promtools` has fetched.
+PROMTOOLS = {"installed": "promtool"} | {
+    path.parent.name: str(path) for path in sorted((ROOT / "build" / "promtools").glob("*/promtool"))
+}
+
+
+@pytest.fixture(scope="session", params=PROMTOOLS)
+def promtool(request: pytest.FixtureRequest) -> str:
     """Return the path of Prometheus' own checker."""
-    return require("promtool", "prometheus")
+    return require(PROMTOOLS[request.param], "prometheus")
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def require(program: str, package: str) -> str:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
@@ -105,7 +105,7 @@ class Process:
 
 
 class Service(Process):
-    """The application, started as README.md says."""
+    """The application, started as docs/operations/monitoring.md says."""
 
     def __init__(self, folder: Path) -> None:
         """Choose the ports once, so that a second start is found at the same address."""

@@ -12,7 +12,7 @@ from tests.deployment.watch.processes import CONFIG, Prometheus, wait_until
 from tests.support.paths import ROOT
 
 CONSOLE = (CONFIG / "consoles" / "index.html").read_text()
-DASHBOARD = json.loads((ROOT / "config" / "grafana" / "dashboards" / "flask_app.json").read_text())
+DASHBOARD = json.loads((ROOT / "config" / "grafana" / "dashboards" / "service.json").read_text())
 
 CONSOLE_EXPRESSIONS = [
     *re.findall(r"query `([^`]+)`", CONSOLE),
@@ -72,20 +72,35 @@ def test_dashboard_expressions_return_data(prometheus: Prometheus) -> None:
     assert without_data(prometheus, DASHBOARD_EXPRESSIONS) == []
 
 
+def test_routes_and_objectives_stand_in_one_place() -> None:
+    """A copy of the project with other routes and objectives edits objectives.yml alone."""
+    rules = [path.read_text() for path in (CONFIG / "rules").iterdir() if path.name != "objectives.yml"]
+    found = [
+        re.findall(r"\b(?:route|method)=|\b0\.(?:001|01|025)\b", text)
+        for text in (*rules, CONSOLE, json.dumps(DASHBOARD))
+    ]
+    assert [[]] * len(found) == found
+
+
 def test_dashboard_and_console_show_the_same_panels() -> None:
-    """The alerts' texts name panels, and whoever is called has one or the other open."""
+    """The alerts' texts name panels, and the engineer on call has one or the other open."""
     charts = {panel["title"] for panel in DASHBOARD["panels"] if panel["type"] == "timeseries"}
     captions = set(re.findall(r"<figcaption>(.*?) <small>", CONSOLE))
     assert {chart.removesuffix(" and open files") for chart in charts} == captions
 
 
 def test_dashboard_has_at_most_ten_panels() -> None:
-    """Who is called at night looks at one screen."""
+    """An engineer who is called at night looks at one screen."""
     assert len(DASHBOARD["panels"]) <= 10
 
 
 @pytest.mark.usefixtures("sent")
 def test_console_page_shows_the_running_version(prometheus: Prometheus) -> None:
-    """The page is rendered by Prometheus alone, without a console library."""
-    page = wait_until(lambda: prometheus.get("/consoles/index.html"), lambda text: "of the budget spent" in text)
-    assert re.search(r"127\.0\.0\.1:\d+ runs \d+\.\d+\.\d+ \(\S+\) on Python 3\.\d+", page) is not None
+    """Prometheus alone renders the page; of a service that was told no revision it shows the version without one."""
+    page = wait_until(lambda: prometheus.get("/consoles/index.html"), lambda text: "error budget burn" in text)
+    assert re.search(r"127\.0\.0\.1:\d+ runs \d+\.\d+\.\d+ on Python 3\.\d+", page) is not None
+
+
+def test_console_script_is_served_as_it_is(prometheus: Prometheus) -> None:
+    """Prometheus takes the script for an HTML template, and finds nothing in it to expand or to escape."""
+    assert (CONFIG / "consoles" / "charts.js").read_text() == prometheus.get("/consoles/charts.js")

@@ -52,7 +52,7 @@ def test_rules_are_valid(promtool: str, rules: str) -> None:
 
 @pytest.mark.parametrize("rules", RULES, ids=lambda path: Path(path).name)
 def test_each_alert_has_a_case(rules: str) -> None:
-    """An alert that no case names has never been seen to fire."""
+    """An alert that no case names may never fire."""
     alerts = {line.split()[-1] for line in Path(rules).read_text().splitlines() if "- alert:" in line}
     cases = (CONFIG / "tests" / Path(rules).name).read_text()
     assert {alert for alert in alerts if alert not in cases} == set()
@@ -60,7 +60,7 @@ def test_each_alert_has_a_case(rules: str) -> None:
 
 @pytest.mark.parametrize("rules", RULES, ids=lambda path: Path(path).name)
 def test_aggregations_name_what_they_drop(rules: str) -> None:
-    """`by` would drop a label that somebody adds later, such as a region."""
+    """`by` would drop a label that is added later, such as a region."""
     assert " by (" not in Path(rules).read_text()
 
 

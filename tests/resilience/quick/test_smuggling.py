@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.abuse import SMUGGLED, Target, target
 
-BODY = b'{"data": [1]}'
+BODY = b"13 bytes long"
 CHUNKED = b"d\r\n%s\r\n0\r\n\r\n" % BODY
 
 REFUSED = [400]
@@ -24,12 +24,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         yield server
 
 
-def not_refused(server: Target, wholes: list[bytes]) -> list[bytes]:
+def not_refused(server: Target, wholes: list[bytes], refusals: tuple[int, ...] = (400,)) -> list[bytes]:
     """List the requests that have another answer than one refusal."""
-    return [whole for whole, statuses in zip(wholes, server.attack(*wholes), strict=True) if statuses != REFUSED]
+    answers = zip(wholes, server.attack(*wholes), strict=True)
+    return [whole for whole, statuses in answers if len(statuses) != 1 or statuses[0] not in refusals]
 
 
-def request(*lines: bytes, first: bytes = b"POST / HTTP/1.1", body: bytes = BODY) -> bytes:
+def request(*lines: bytes, first: bytes = b"POST /echo HTTP/1.1", body: bytes = BODY) -> bytes:
     """Make a request of lines as they are, and put the other one behind it."""
     return b"\r\n".join([first, b"Host: test", *lines, b"", b""]) + body + SMUGGLED
 
@@ -45,7 +46,7 @@ def test_content_length(server: Target, value: bytes) -> None:
     [
         *(b"", b" ", b"+13", b"-13", b"-0", b"13.0", b"1e1", b"0x0d", b"0xd", b"d", b"13 13", b"13,13", b"13, 13"),
         *(b"13;", b"13,", b",13", b"1_3", b'"13"', b"13a", b"a13", b"NaN", b"13\x0b", b"13\x0c", b"\x0b13", b"13\x00"),
-        *(b"\x0013", b"1\x003", b"13\r", b"\r13", b"13\x7f", b"\xb9\xb3", b"\xa013", b"13\x85", b"9" * 5000),
+        *(b"\x0013", b"1\x003", b"13\r", b"\r13", b"13\x7f", b"\xb9\xb3", b"\xa013", b"13\x85"),
         *(
             "\u0661\u0663".encode(),
             "\uff11\uff13".encode(),
@@ -63,7 +64,7 @@ def test_content_length_that_is_none(server: Target, value: bytes) -> None:
     assert [REFUSED] == server.attack(request(b"Content-Length: " + value))
 
 
-@pytest.mark.parametrize("value", [b"1048577", b"4294967309", b"18446744073709551629", b"9" * 4000])
+@pytest.mark.parametrize("value", [b"1048577", b"4294967309", b"18446744073709551629", b"9" * 4000, b"9" * 5000])
 def test_content_length_beyond_the_limit(server: Target, value: bytes) -> None:
     """A length that overflows 32 or 64 bits is as long as it says: what follows is never read as a request."""
     assert [[413]] == server.attack(request(b"Content-Length: " + value))
@@ -115,7 +116,7 @@ def test_names_that_only_look_like_a_length(server: Target, name: bytes) -> None
 
 
 @pytest.mark.parametrize(
-    "value", [b"chunked", b"Chunked", b"CHUNKED", b"cHuNkEd", b"  chunked", b"\tchunked", b"chunked \t"]
+    "value", [b"chunked", b"Chunked", b"CHUNKED", b"cHuNkEd", b"  chunked", b"\tchunked", b"chunked "]
 )
 def test_transfer_encoding(server: Target, value: bytes) -> None:
     """`chunked` is the one coding, in any case (RFC 9112, section 7)."""
@@ -188,7 +189,7 @@ DISGUISES = [
 def test_transfer_encoding_in_disguise(server: Target, lines: list[bytes]) -> None:
     """Any other coding is refused, wherever it stands: never ignored, and never taken for chunked."""
     wholes = [request(*[line.replace(b"%s", value) for line in lines], body=CHUNKED) for value in DISGUISES]
-    assert [] == not_refused(server, wholes)
+    assert [] == not_refused(server, wholes, (400, 501))
 
 
 @pytest.mark.parametrize(
@@ -210,15 +211,15 @@ def test_name_of_transfer_encoding_in_disguise(server: Target, line: bytes) -> N
 
 @pytest.mark.parametrize("name", [b"Transfer_Encoding", b"X-Transfer-Encoding", b"Transfer-Encodings", b"TE"])
 def test_names_that_only_look_like_transfer_encoding(server: Target, name: bytes) -> None:
-    """Such a field means nothing to anybody: the length counts, and the body of 23 bytes is no JSON."""
-    assert [[400, 404]] == server.attack(request(b"Content-Length: 23", name + b": chunked", body=CHUNKED))
+    """Such a field means nothing to anybody: the length counts."""
+    assert [TWO] == server.attack(request(b"Content-Length: 23", name + b": chunked", body=CHUNKED))
 
 
 @pytest.mark.parametrize("connection", [b"close", b"keep-alive"])
 def test_http_1_0_has_no_chunks(server: Target, connection: bytes) -> None:
     """Who speaks HTTP/1.0 may not know chunks: the request is refused (RFC 9112, section 6.1)."""
     lines = [b"Connection: " + connection, b"Transfer-Encoding: chunked"]
-    assert [REFUSED] == server.attack(request(*lines, first=b"POST / HTTP/1.0", body=CHUNKED))
+    assert [REFUSED] == server.attack(request(*lines, first=b"POST /echo HTTP/1.0", body=CHUNKED))
 
 
 @pytest.mark.parametrize(
@@ -299,7 +300,7 @@ def test_a_chunk_is_as_large_as_it_says(server: Target, size: bytes) -> None:
     assert [[413]] == server.attack(request(b"Transfer-Encoding: chunked", body=body))
 
 
-WHOLE = b"POST / HTTP/1.1\r\nHost: test\r\nX: y z\r\nContent-Length: 13\r\n\r\n"
+WHOLE = b"POST /echo HTTP/1.1\r\nHost: test\r\nX: y z\r\nContent-Length: 13\r\n\r\n"
 
 
 @pytest.mark.parametrize("byte", [b"\x00", b"\n", b"\r", b"\x0b", b"\x0c", b"\x7f"], ids=repr)
@@ -332,15 +333,14 @@ def test_every_end_of_a_line(server: Target, end: bytes) -> None:
         (b"GET http://other/healthz HTTP/1.1", TWO),
         (b"GET HTTPS://other:443/healthz?a HTTP/1.1", TWO),
         (b"GET http://[::1]:80/healthz HTTP/1.1", TWO),
-        (b"GET http://other HTTP/1.1", [405, 404]),
-        (b"OPTIONS * HTTP/1.1", [404, 404]),
+        (b"OPTIONS * HTTP/1.1", TWO),
         (b"GET /healthz#fragment HTTP/1.1", [404, 404]),
         (b'GET /"<>\\^`{|} HTTP/1.1', [404, 404]),
         (b"GET /%00%0d%0a HTTP/1.1", [404, 404]),
         (b"GET /../healthz HTTP/1.1", [404, 404]),
         (b"CONNECT other:443 HTTP/1.1", [404]),
         (b"CONNECT healthz HTTP/1.1", [405]),
-        (b"CONNECT / HTTP/1.1", [405]),
+        (b"CONNECT /version HTTP/1.1", [405]),
         (b"CONNECT http://other/ HTTP/1.1", REFUSED),
         (b"CONNECT  HTTP/1.1", REFUSED),
         (b"GET * HTTP/1.1", REFUSED),
@@ -350,6 +350,7 @@ def test_every_end_of_a_line(server: Target, end: bytes) -> None:
         (b"GET http:///healthz HTTP/1.1", REFUSED),
         (b"GET http://user@other/healthz HTTP/1.1", REFUSED),
         (b"GET ftp://other/healthz HTTP/1.1", REFUSED),
+        (b"GET http://xn--a.xn--b/healthz HTTP/1.1", REFUSED),
         (b"GET healthz?a=http://other/ HTTP/1.1", REFUSED),
         (b"GET /\xc3\xa9 HTTP/1.1", REFUSED),
         (b"GET  /healthz HTTP/1.1", REFUSED),
@@ -361,7 +362,8 @@ def test_every_end_of_a_line(server: Target, end: bytes) -> None:
         (b"GET /healthz HTTP/1.1\tX: y", REFUSED),
         (b"GET /healthz", REFUSED),
         (b"GET /healthz HTTP/0.9", REFUSED),
-        (b"GET /healthz HTTP/1.2", REFUSED),
+        (b"GET /healthz HTTP/1.2", TWO),
+        (b"GET /healthz HTTP/1.9", TWO),
         (b"GET /healthz HTTP/2.0", REFUSED),
         (b"GET /healthz HTTP/3", REFUSED),
         (b"GET /healthz HTTP/1.10", REFUSED),
@@ -397,6 +399,13 @@ def test_first_lines(server: Target, first: bytes, statuses: list[int]) -> None:
     assert [statuses] == server.attack(request(first=first, body=b""))
 
 
+@pytest.mark.parametrize("first", [b"GET http://other HTTP/1.1", b"GET http://other?healthz HTTP/1.1"])
+def test_empty_path(server: Target, first: bytes) -> None:
+    """A target in absolute form without a path means the root (RFC 9112, section 3.2.1)."""
+    root = server.attack(request(first=b"GET / HTTP/1.1", body=b""))
+    assert root == server.attack(request(first=first, body=b""))
+
+
 @pytest.mark.parametrize(
     ("lines", "statuses"),
     [
@@ -430,6 +439,8 @@ def test_fields_that_say_who_goes_on(server: Target, lines: list[bytes], statuse
         (b"other.", TWO),
         (b"%41", TWO),
         (b"a" * 63, TWO),
+        (b"xn--mnchen-3ya.example:80", TWO),
+        (b"xn--a.xn--b", REFUSED),
         (b"a" * 64, REFUSED),
         (b"a..b", REFUSED),
         (b".a", REFUSED),
@@ -451,7 +462,7 @@ def test_hosts(server: Target, value: bytes, statuses: list[int]) -> None:
     assert [statuses] == server.attack(head + SMUGGLED)
 
 
-@pytest.mark.parametrize("first", [b"GET /healthz HTTP/1.1", b"GET /version HTTP/1.1", b"OPTIONS / HTTP/1.1"])
+@pytest.mark.parametrize("first", [b"GET /healthz HTTP/1.1", b"GET /version HTTP/1.1", b"OPTIONS /version HTTP/1.1"])
 @pytest.mark.parametrize("is_chunked", [False, True])
 def test_a_body_where_none_is_expected(server: Target, first: bytes, *, is_chunked: bool) -> None:
     """What a GET has for a body is no second request."""
@@ -460,21 +471,20 @@ def test_a_body_where_none_is_expected(server: Target, first: bytes, *, is_chunk
         data = request(b"Transfer-Encoding: chunked", first=first, body=b"%x\r\n%s\r\n0\r\n\r\n" % (len(inner), inner))
     else:
         data = request(b"Content-Length: %d" % len(inner), first=first, body=inner)
-    assert [[405 if b"OPTIONS" in first else 200, 404]] == server.attack(data)
+    assert [TWO] == server.attack(data)
 
 
 @pytest.mark.parametrize(
     ("data", "statuses"),
     [
-        pytest.param(request(b"Content-Length: 13", b"Content-Encoding: gzip"), [415, 404], id="415"),
-        pytest.param(request(b"Content-Length: 2"), [400, 400], id="length that is too short"),
-        pytest.param(request(b"Content-Length: 14"), [400, 400], id="length that is too long"),
+        pytest.param(request(b"Content-Length: 2"), [200, 400], id="length that is too short"),
+        pytest.param(request(b"Content-Length: 14"), [200, 400], id="length that is too long"),
         pytest.param(SMUGGLED * 3 + b"bad\r\n\r\n" + SMUGGLED, [404, 404, 404, 400], id="pipeline"),
         pytest.param(b"GET /healthz HTTP/1.1\r\n\r\n" + SMUGGLED, REFUSED, id="no host"),
         pytest.param(request(*[b"A: b"] * 100_000), [431], id="100,000 headers"),
         pytest.param(request(*[b"A%d:" % n for n in range(100_000)]), [431], id="100,000 different headers"),
         pytest.param(request(*[b"A: " + b"b" * 8000] * 3), [431], id="24 kB of headers"),
-        pytest.param(request(b"A" * 9000 + b": b"), [431], id="a long name"),
+        pytest.param(request(b"A" * 18_000 + b": b"), [431], id="a long name"),
         pytest.param(request(first=b"GET /" + b"a" * 9000 + b" HTTP/1.1"), [414], id="a long target"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Standard output that nobody reads, that is full, or that is closed: requests are served, and no loss goes unseen."""
+"""Standard output without a reader, full, or closed: requests are served, and no loss goes unseen."""
 
 import os
 from collections.abc import Iterator
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import example
 from tests.support.http_client import Client, exchange, get, post
 from tests.support.pipe import MOST_ANNOUNCEMENTS, Pipe
 from tests.support.scraping import REQUESTS, scrape
-from tests.support.service import running
+from tests.support.service import running, wait_until
 
-SUM = post(b'{"data": ["1", "2"]}')
 DROPPED = "log_lines_dropped_total"
 
 # A pipe takes 1 MiB: the lines of some 3,000 requests.
@@ -21,15 +21,15 @@ MORE_THAN_A_PIPE_TAKES = 4000
 
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
-    """Make a pipe that nobody reads yet."""
+    """Make a pipe without a reader so far."""
     with closing(Pipe()) as pipe:
         yield pipe
 
 
 def ask(port: int, times: int) -> None:
-    """Ask for so many sums on one connection, and get each."""
+    """Ask several times on one connection, and get each answer."""
     with Client(port) as client:
-        assert {b"3\n"} == {client.ask(SUM).body for _ in range(times)}
+        assert {example.ANSWER} == {client.ask(example.REQUEST).body for _ in range(times)}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -41,11 +41,11 @@ def test_a_reader_that_stops_takes_nobody_along(output: Path, pipe: Pipe, worker
         for path in ("/healthz", "/readyz"):
             assert get(service.port, path).status == 200
         metrics = scrape(service)
-        counted = metrics.samples[f'{REQUESTS}{{method="POST",route="/",status="200"}}']
+        counted = metrics.samples[f'{REQUESTS}{{method="{example.METHOD}",route="{example.ROUTE}",status="200"}}']
         dropped = metrics.samples[DROPPED]
         assert (MORE_THAN_A_PIPE_TAKES, True) == (counted, 0 < dropped < counted)
         pipe.read_on()
-        assert service.stop() == 0  # Whoever has dropped lines says so with the next one.
+        assert service.stop() == 0  # A process that has dropped lines says so with the next one.
     lines = pipe.lines()
     written = sum(line["event"] == "request" for line in lines)
     assert 0 <= written + dropped - counted <= MOST_ANNOUNCEMENTS
@@ -67,7 +67,7 @@ def test_a_full_device(output: Path) -> None:
         with running(output, stdout=full) as service:
             before = scrape(service).samples[DROPPED]
             ask(service.port, 10)
-            assert before + 10 == scrape(service).samples[DROPPED]
+            wait_until(lambda: scrape(service).samples[DROPPED] == before + 10, "each line is counted")
     finally:
         os.close(full)
 
@@ -83,5 +83,5 @@ def test_closed_from_the_start(output: Path) -> None:
     with running(output, preexec=close_streams) as service:
         before = scrape(service).samples[DROPPED]
         ask(service.port, 10)
-        assert exchange(service.port, post(b"[]")).status == 422
-        assert before + 11 == scrape(service).samples[DROPPED]
+        assert exchange(service.port, post(example.BAD_BODY, target=example.ROUTE)).status == example.BAD_STATUS
+        wait_until(lambda: scrape(service).samples[DROPPED] == before + 11, "each line is counted")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.benchmark.report import candidate_table, target_table, targets_as_json
+from tests.benchmark.report import columns_table, summary, target_table, targets_as_json
 from tests.benchmark.targets import TARGETS, Target
 
 MET = {target.key: target.limit for target in TARGETS}
@@ -45,10 +45,25 @@ def test_every_target_has_a_row() -> None:
         target_table({})
 
 
-def test_candidates() -> None:
+def test_summary() -> None:
+    """The summary names what is missed, and counts what could not be measured."""
+    lines = summary(MET | {"start": "no Docker", "memory": 71.0}).splitlines()
+    assert [
+        f"1 of {len(TARGETS)} targets missed, 1 not measured",
+        "- memory (PSS) of the whole tree at rest (at most 70 MB)",
+    ] == lines
+
+
+def test_columns() -> None:
     """What has not been measured of a candidate is a dash, and not a zero."""
-    rows = candidate_table({"a": {"x": 1.25}, "b": {"y": 12345.0}}).splitlines()
+    rows = columns_table("candidate", {"a": {"x": 1.25}, "b": {"y": 12345.0}}).splitlines()
     assert ["| x | 1.2 | - |", "| y | - | 12,345.0 |"] == [" ".join(row.split()) for row in rows[2:]]
+
+
+def test_numbered_rows() -> None:
+    """Rows may be numbers."""
+    (row,) = columns_table("numbers", {"a": {1000: 1.5}}).splitlines()[2:]
+    assert "| 1,000 | 1.5 |" == " ".join(row.split())
 
 
 def test_json() -> None:

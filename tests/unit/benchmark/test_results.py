@@ -2,7 +2,7 @@
 
 from tests.benchmark.large_sums import growth
 from tests.benchmark.small_sum import parse_total
-from tests.benchmark.wrk import parse
+from tests.benchmark.wrk import Load, parse
 
 WRK = """Running 1s test @ http://127.0.0.1:5000/
   1 threads and 16 connections
@@ -20,10 +20,11 @@ totals: 1384208099
 
 
 def test_load() -> None:
-    """The rate is that of the requests that were answered in the time that wrk has taken."""
-    load = parse(WRK)
+    """The rate and the CPU time of a request are those of the requests that were answered while wrk ran."""
+    load = Load(**parse(WRK), cpu_seconds=2.7585)
     assert (27585, 2.04, 3) == (load.requests, load.p99_ms, load.errors)
     assert 13785 == round(load.per_second)
+    assert 100 == round(load.cpu_us)
 
 
 def test_instructions() -> None:

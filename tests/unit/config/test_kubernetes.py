@@ -11,9 +11,9 @@ from app.settings import Settings
 from app.version import __version__
 from prometheusrule import RULES, manifest
 from tests.support.manifests import FOLDER, FOLDERS, MANIFESTS, read
-from tests.support.paths import ROOT
+from tests.support.paths import NAME, ROOT
 
-LABELS = {"app.kubernetes.io/name": "flask_app"}
+LABELS = {"app.kubernetes.io/name": NAME}
 
 # The Prometheus Operator defines these two kinds; the validator has the schemas of Kubernetes alone.
 FOREIGN = {"servicemonitor", "prometheusrule"}
@@ -21,7 +21,7 @@ FOREIGN = {"servicemonitor", "prometheusrule"}
 POD = MANIFESTS["deployment"]["spec"]["template"]["spec"]
 CONTAINER = POD["containers"][0]
 ENVIRONMENT = {variable["name"]: variable["value"] for variable in CONTAINER["env"]}
-DEFAULTS = Settings.from_environ({}, lambda: 1)
+DEFAULTS = Settings.from_environ({})
 COMPOSE = read(ROOT / "config" / "compose.yaml")["services"]["app"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 # The last stage is the image.
@@ -63,7 +63,7 @@ def test_kustomization_has_every_file(folder: Path) -> None:
 def test_one_name_and_one_label(name: str) -> None:
     """Each manifest is found by the same name and label."""
     metadata = MANIFESTS[name]["metadata"]
-    assert metadata["name"] == "flask-app"
+    assert metadata["name"] == NAME.replace("_", "-")
     assert metadata["labels"].items() >= LABELS.items()
     assert "namespace" not in metadata  # kustomization.yaml says it once.
 
@@ -84,7 +84,7 @@ def test_selectors_find_the_pods() -> None:
 
 
 def test_ports() -> None:
-    """The ports are those of the settings and of the image, and everybody calls them by the same names."""
+    """The ports are those of the settings and of the image, and all manifests call them by the same names."""
     ports = {port["name"]: port["containerPort"] for port in CONTAINER["ports"]}
     assert ports == {"http": DEFAULTS.port, "metrics": DEFAULTS.metrics_port}
     assert IMAGE["EXPOSE"] == f"{DEFAULTS.port} {DEFAULTS.metrics_port}"
@@ -122,7 +122,7 @@ def test_restricted() -> None:
 
 def test_settings_are_accepted() -> None:
     """The service starts with these variables, and no Service of the namespace can add others."""
-    settings = Settings.from_environ(ENVIRONMENT, lambda: 64)
+    settings = Settings.from_environ(ENVIRONMENT)
     assert settings.workers == 2  # And not the CPUs of the machine: there is no quota to count them by.
     assert "cpu" not in CONTAINER["resources"]["limits"]
     assert POD["enableServiceLinks"] is False
@@ -130,7 +130,7 @@ def test_settings_are_accepted() -> None:
 
 def test_a_stop_has_time() -> None:
     """Draining and grace end before the pod is killed, with some seconds for the processes themselves."""
-    settings = Settings.from_environ(ENVIRONMENT, lambda: 1)
+    settings = Settings.from_environ(ENVIRONMENT)
     assert settings.drain_seconds > 0
     assert settings.drain_seconds + settings.graceful_timeout + 5 <= POD["terminationGracePeriodSeconds"]
 
@@ -141,7 +141,7 @@ def test_probes_are_those_of_the_contract() -> None:
         probe: CONTAINER[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")
     }
     assert paths == {"startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz"}
-    assert set(paths.values()) <= json.loads((ROOT / "app" / "openapi.json").read_text())["paths"].keys()
+    assert set(paths.values()) <= json.loads((ROOT / "app" / "web" / "openapi.json").read_text())["paths"].keys()
     assert {"http"} == {CONTAINER[probe]["httpGet"]["port"] for probe in paths}
 
 
@@ -157,8 +157,8 @@ def test_limits_are_those_of_compose() -> None:
 
 
 def test_image_has_a_version() -> None:
-    """The tag is the version of this source: of `latest` nobody knows what runs, and each start pulls it again."""
-    assert f"flask_app:{__version__}" == CONTAINER["image"]
+    """The tag is the version of this source: `latest` does not tell what runs, and each start pulls it again."""
+    assert f"{NAME}:{__version__}" == CONTAINER["image"]
 
 
 def test_an_update_takes_nothing_away() -> None:
@@ -175,7 +175,7 @@ def test_a_disruption_is_always_possible() -> None:
 
 
 def test_metrics_are_for_the_monitoring_alone() -> None:
-    """Anybody reaches the service, one namespace its metrics, and the service nobody."""
+    """Every client reaches the service, one namespace its metrics, and the service no other one."""
     spec = MANIFESTS["networkpolicy"]["spec"]
     monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     assert {"Ingress", "Egress"} == set(spec["policyTypes"])

@@ -56,7 +56,7 @@ def test_service_has_no_way_out() -> None:
 
 def test_a_stop_has_time() -> None:
     """Draining and grace end before Swarm kills, and the balancer has learnt of the stop before the draining ends."""
-    settings = Settings.from_environ(APP["environment"], lambda: 1)
+    settings = Settings.from_environ(APP["environment"])
     assert settings.drain_seconds + settings.graceful_timeout + 5 <= int(APP["stop_grace_period"].removesuffix("s"))
     (milliseconds, failures) = map(int, re.findall(r"check inter (\d+)ms fall (\d+)", HAPROXY)[0])
     assert 2 * milliseconds * failures / 1000 <= settings.drain_seconds
@@ -74,7 +74,7 @@ def test_a_broken_update_is_taken_back() -> None:
 
 def test_balancer_finds_the_replicas() -> None:
     """The balancer asks the engine's DNS for the service on its port, and answers the port that is published."""
-    port = Settings.from_environ(APP["environment"], lambda: 1).port
+    port = Settings.from_environ(APP["environment"]).port
     assert re.findall(r"^ +server-template replica \d+ tasks\.(\w+):(\d+)$", HAPROXY, re.MULTILINE) == [
         ("app", str(port))
     ]
@@ -90,7 +90,7 @@ def test_prometheus_differs_in_its_targets_alone() -> None:
     del expected["scrape_configs"][0]["file_sd_configs"]
     ((discovery,),) = [scrape.pop("dns_sd_configs") for scrape in actual["scrape_configs"]]
     assert expected == actual
-    port = Settings.from_environ(APP["environment"], lambda: 1).metrics_port
+    port = Settings.from_environ(APP["environment"]).metrics_port
     assert (["tasks.app"], "A", port) == (discovery["names"], discovery["type"], discovery["port"])
     assert COMPOSE["prometheus"]["image"] == SERVICES["prometheus"]["image"]
 

@@ -1,0 +1,71 @@
+"""What trusted proxies say of a request: the address of the client, scheme, host and prefix."""
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+    from wsgiref.types import WSGIEnvironment
+
+# No chain of proxies is that long, but a header of 8 kB has room for 2,700 addresses, which take 20 ms to read.
+LONGEST_CHAIN = 32
+
+FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PREFIX")
+
+
+class Forwarded:
+    """Believes `X-Forwarded-*` of trusted peers (`FORWARDED_ALLOW_IPS`: addresses and networks, or `*` for all)."""
+
+    def __init__(self, trusted: str) -> None:
+        self._trust_all = trusted == "*"
+        networks = [] if self._trust_all else trusted.split(",")
+        self._networks = [ipaddress.ip_network(network.strip()) for network in networks]
+        self._proxy_fix = ProxyFix(lambda _environ, _start_response: (), x_for=0, x_proto=1, x_host=1, x_prefix=1)
+
+    def apply(self, environ: "WSGIEnvironment") -> None:
+        """Let the environ tell what a trusted peer says: REMOTE_ADDR here, the rest as werkzeug's ProxyFix does."""
+        # A socket of both families shows an IPv4 peer as ::ffff:127.0.0.1.
+        if environ.get("REMOTE_ADDR", "").startswith("::ffff:"):
+            environ["REMOTE_ADDR"] = environ["REMOTE_ADDR"].removeprefix("::ffff:")
+        if not any(map(environ.__contains__, FORWARDED)):
+            return
+        peer = environ.get("REMOTE_ADDR", "")
+        if not self._is_trusted(_address(peer)):
+            return
+        if "HTTP_X_FORWARDED_FOR" in environ:
+            environ["REMOTE_ADDR"] = self._client(peer, environ["HTTP_X_FORWARDED_FOR"])
+        self._proxy_fix(environ, lambda *_: lambda _: None)
+
+    def _client(self, peer: str, forwarded_for: str) -> str:
+        # What stands left of the first untrusted address, that address may have made up.
+        client = peer
+        for hop in reversed(forwarded_for.rsplit(",", LONGEST_CHAIN)[-LONGEST_CHAIN:]):
+            address = _address(_without_port(hop.strip()))
+            if address is None:
+                return client
+            client = str(address)
+            if not self._is_trusted(address):
+                return client
+        return client
+
+    def _is_trusted(self, address: "IPv4Address | IPv6Address | None") -> bool:
+        if address is None:  # A UNIX socket has no address.
+            return self._trust_all
+        return self._trust_all or any(address in network for network in self._networks)
+
+
+def _address(text: str) -> "IPv4Address | IPv6Address | None":
+    try:
+        # Without the zone of an IPv6 address, which may be any text.
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _without_port(hop: str) -> str:
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop

@@ -1,0 +1,109 @@
+"""Logs: all that a process logs takes one way, to one output, in one form."""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+from structlog.typing import Processor
+
+from app.observability.log_line import complete, escape, render
+from app.observability.log_output import LogOutput
+
+LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
+
+LEVEL_NAMES = {level: logging.getLevelName(level).lower() for level in LEVELS}
+
+# What every record of Python's logging has; the rest came by `extra=`.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+_emitter: "_Emitter | None" = None
+
+
+def configure_logs(level: str, log_format: str, output: LogOutput, environ: Mapping[str, str]) -> None:
+    """Send what structlog, Python's logging and its warnings tell to `output`.
+
+    `log_format` is `json`, `console`, or `auto`: text on a terminal, JSON elsewhere. The text is in colour on a
+    terminal, but not where `environ` has NO_COLOR (https://no-color.org) or TERM=dumb.
+    """
+    global _emitter  # noqa: PLW0603 - the one of the process, as structlog's own configuration
+    is_console = log_format == "console" or (log_format == "auto" and output.is_terminal)
+    has_colors = output.is_terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+    console = structlog.dev.ConsoleRenderer(
+        colors=has_colors, sort_keys=False, exception_formatter=structlog.dev.plain_traceback
+    )
+    processors: list[Processor] = [complete, escape, console] if is_console else [complete, render]
+    _emitter = _Emitter(getattr(logging, level.upper()), processors, _Line(output))
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: _Line(output),
+    )
+    output.announce_dropped = _announce_dropped
+    root = logging.getLogger()
+    root.handlers = [_Forwarder()]
+    root.setLevel(level.upper())
+    logging.captureWarnings(True)
+
+
+def emit(level: int, event: dict[str, Any]) -> None:
+    """Write an event as structlog's loggers do, but for what they do to bind: 4 of the 11 us of a request's line."""
+    if _emitter is None:
+        structlog.get_logger().log(level, **event)
+    else:
+        _emitter.emit(level, event)
+
+
+def configure_unless_done(level: str, log_format: str) -> None:
+    """Configure the logs for a process that no server of ours has started: as text, on standard error."""
+    if not structlog.is_configured() and sys.__stderr__ is not None:
+        log_format = "console" if log_format == "auto" else log_format
+        configure_logs(level, log_format, LogOutput(sys.__stderr__), os.environ)
+
+
+class _Emitter:
+    """The processors of structlog's configuration, and what they lead to."""
+
+    def __init__(self, threshold: int, processors: Sequence[Processor], line: "_Line") -> None:
+        self._threshold = threshold
+        self._processors = processors
+        self._line = line
+
+    def emit(self, level: int, event: Any) -> None:
+        if level >= self._threshold:
+            for processor in self._processors:
+                event = processor(None, LEVEL_NAMES[level], event)
+            self._line.msg(event)
+
+
+class _Line:
+    """Hands each line over to the output."""
+
+    def __init__(self, output: LogOutput) -> None:
+        self._output = output
+
+    def msg(self, line: str | bytes) -> None:
+        self._output.write((line.encode() if isinstance(line, str) else line) + b"\n")
+
+    debug = info = warning = error = critical = exception = log = msg
+
+
+class _Forwarder(logging.Handler):
+    """Hands the records of Python's own logging over to structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError):  # Arguments that do not fit are a reason to log, and not to fail.
+            message = f"{record.msg} {record.args}"
+        level = max((level for level in LEVELS if level <= record.levelno), default=logging.DEBUG)
+        extra = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        log = structlog.get_logger().bind(**extra)
+        log.log(level, message, logger=record.name, exc_info=record.exc_info)
+
+
+def _announce_dropped(lines: int) -> None:
+    structlog.get_logger().warning("log lines dropped", lines=lines)

@@ -1,0 +1,141 @@
+"""The one measuring point, a WSGI middleware: log and metrics are told here of each request, once, when it ends."""
+
+from contextlib import suppress
+from contextvars import copy_context
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from flask import Flask, Request
+from flask.globals import request_ctx
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from app.observability import metrics
+from app.observability.correlation import request_id, trace
+from app.observability.forwarded import Forwarded
+from app.observability.measured_response import MeasuredResponse
+from app.observability.request_body import body_bytes, is_chunked, receive_chunked
+from app.observability.request_log import write_request
+from app.observability.request_record import ENVIRON_KEY, UNMATCHED, RequestRecord
+from app.observability.scoreboard import IN_PROGRESS, scoreboard
+from app.observability.statuses import title
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from werkzeug.routing import Map
+
+# What a server of ours notes in the environ: the time.monotonic() at which a request had arrived whole.
+RECEIVED_AT = "request.received_at"
+
+# Where Flask's request is until the end of the response.
+REQUEST = "app.flask_request"
+
+# Together with the other members these keep a log line within 4,096 bytes, which is what a pipe takes in one piece: two
+# workers that write longer lines at the same time can mix them.
+LOGGED_CHARACTERS = 512
+
+
+class RequestMiddleware:
+    """Measures every request; `environ["app.request_record"]` is its record."""
+
+    def __init__(self, application: "WSGIApplication", url_map: "Map", settings: Settings) -> None:
+        self._application = application
+        self._url_map = url_map
+        self._max_body_bytes = settings.max_body_bytes
+        self._forwarded = Forwarded(settings.forwarded_allow_ips)
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterator[bytes]":
+        """Serve a request. It ends when the server closes the response, or when the application raises."""
+        record = environ[ENVIRON_KEY] = self.describe(environ)
+        record.queued = 0.0
+        received = environ.get(RECEIVED_AT)
+        if received is not None:
+            record.queued, record.received = record.received - received, received
+        record.route = UNMATCHED
+        record.response_bytes = 0
+        record.request_bytes = body_bytes(environ)
+        scoreboard.count(IN_PROGRESS, 1)
+        # Each request has a context of its own. A server may go on with a second one, in the same thread, before it
+        # has closed the response to the first, and what a view binds to its log lines is that of its request alone.
+        response = MeasuredResponse(copy_context(), environ, record, self._finish)
+        return response.start(self._receive if is_chunked(environ) else self._application, start_response)
+
+    def _receive(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
+        record: RequestRecord = environ[ENVIRON_KEY]
+        record.request_bytes = receive_chunked(environ, self._max_body_bytes)
+        return self._application(environ, start_response)
+
+    def describe(self, environ: "WSGIEnvironment") -> RequestRecord:
+        """Make the record of a request from its environ, after a trusted proxy has had its say."""
+        self._forwarded.apply(environ)
+        traceparent = environ.get("HTTP_TRACEPARENT")
+        return RequestRecord(
+            request_id(environ.get("HTTP_X_REQUEST_ID")),
+            _printable(environ.get("REQUEST_METHOD")),
+            _printable(environ.get("PATH_INFO")),
+            environ.get("REMOTE_ADDR") or None,
+            _printable(environ.get("HTTP_USER_AGENT")),
+            trace(traceparent) if traceparent else None,
+            monotonic(),
+        )
+
+    def reject(self, record: RequestRecord) -> None:
+        """Log and count a request that a server of ours has rejected, of which the record says all that is known."""
+        write_request(record)
+        metrics.count_rejection(record)
+
+    def _finish(self, record: RequestRecord, environ: "WSGIEnvironment") -> None:
+        record.duration = monotonic() - record.received
+        if record.status >= 400 and record.reason is None:  # noqa: PLR2004 - the first error
+            record.reason = title(record.status)
+        request = environ.pop(REQUEST, None)  # For good: the two would keep each other alive.
+        if request is not None:
+            record.route = self._route(request)
+            # What prometheus-flask-exporter's do_not_track() and exclude_all_metrics() leave on a request.
+            record.is_tracked = not vars(request).keys() & {"prom_do_not_track", "prom_exclude_all"}
+        try:
+            write_request(record)
+            metrics.observe(record)
+        finally:  # And not before: a worker that is killed meanwhile has left a count undone.
+            scoreboard.count(IN_PROGRESS, -1)
+
+    def _route(self, request: Request) -> str:
+        if request.url_rule is not None:
+            return request.url_rule.rule
+        if isinstance(request.routing_exception, MethodNotAllowed):
+            # Flask has no rule for a request of the wrong method, although the path has matched one.
+            adapter = self._url_map.bind_to_environ(request.environ)
+            methods = request.routing_exception.valid_methods or ["GET"]
+            with suppress(HTTPException):
+                return adapter.match(method=next(iter(methods)), return_rule=True)[0].rule
+        return UNMATCHED
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Measure all requests of an application; `app.extensions["request_middleware"]` is what measures them."""
+    middleware = RequestMiddleware(app.wsgi_app, app.url_map, settings)
+    app.extensions["request_middleware"] = middleware
+    app.wsgi_app = middleware  # type: ignore[method-assign]
+    # Called for every request, as a function for before_request() is, without a look whether it is a coroutine.
+    app.url_value_preprocessor(_note_request)
+
+
+def _note_request(_endpoint: str | None, _values: dict[str, object] | None) -> None:
+    # Flask forgets the request when it has made the response: before a streamed one has been read.
+    request = request_ctx.request
+    request.environ[REQUEST] = request
+
+
+def _printable(text: str | None) -> str | None:
+    # Bidirectional controls, line separators and terminal escapes are valid in a header and in a path; a log is read
+    # on terminals and split by tools that take more than \n for the end of a line.
+    if not text:
+        return None
+    if len(text) <= LOGGED_CHARACTERS and text.isascii() and text.isprintable():
+        return text
+    text = text[:LOGGED_CHARACTERS]
+    if text.isascii() and text.isprintable():
+        return text
+    return text.encode("unicode_escape").decode("ascii")[:LOGGED_CHARACTERS]

@@ -1,0 +1,109 @@
+"""The scoreboard: what each worker is doing, in memory that all processes of the server share."""
+
+import mmap
+from enum import IntEnum
+from threading import Lock
+
+CAPACITY = 1024
+
+
+# The columns: what the scoreboard knows of a worker.
+PID, STATE, CONNECTIONS, WAITING, IN_PROGRESS = range(5)
+COLUMNS = 5
+
+
+class State(IntEnum):
+    """What a worker is about to do. LEFT: it has ended as it should."""
+
+    SERVING = 0
+    LEAVING = 1
+    LEFT = 2
+
+
+class Scoreboard:
+    """A row for each worker, its slot: process id, state, connections, requests that wait and that are in progress.
+
+    A new worker takes the slot of one that has ended. What is kept by slot, and not by process, is therefore neither
+    lost with a worker nor piles up. The master process takes and releases slots; a worker writes to its own alone.
+    """
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._cells = memoryview(mmap.mmap(-1, (capacity * COLUMNS + 1) * 4)).cast("i")
+        self._used = capacity * COLUMNS  # The cell of how many slots have ever been taken: no other is looked at.
+        self.capacity = capacity
+        self.slot = 0  # This process's own; a process that no master has started keeps the first one.
+        self._lock = Lock()  # Of one process, whose threads all write to its slot.
+
+    def take(self, pid: int) -> int:
+        """Take the lowest free slot, for the time being in the name of `pid`. Raises ValueError if there is none."""
+        pids = self._cells[PID : self._used : COLUMNS].tolist()
+        slot = pids.index(0)
+        self._cells[self._used] = max(self._cells[self._used], slot + 1)
+        self._reset(slot, pid)
+        return slot
+
+    def enter(self, slot: int, pid: int) -> None:
+        """Let this process, `pid`, write to a slot from here on, with nothing to its account."""
+        self.slot = slot
+        self._reset(slot, pid)
+
+    def set_state(self, slot: int, state: State) -> None:
+        """Note what a worker is about to do."""
+        self._cells[slot * COLUMNS + STATE] = state
+
+    def release(self, slot: int) -> bool:
+        """Free a slot whose process is gone, and tell whether it had ended as it should."""
+        has_left = self.read(slot, STATE) == State.LEFT
+        self._reset(slot, 0)
+        return has_left
+
+    def count(self, column: int, change: int) -> None:
+        """Add to a column of this process's slot."""
+        with self._lock:
+            self._cells[self.slot * COLUMNS + column] += change
+
+    def put(self, column: int, number: int) -> None:
+        """Set a column of this process's slot. For one thread alone."""
+        self._cells[self.slot * COLUMNS + column] = number
+
+    def read(self, slot: int, column: int) -> int:
+        """Read a column of one slot."""
+        return self._cells[slot * COLUMNS + column]
+
+    def column(self, column: int) -> list[int]:
+        """Read a column of all slots, those that are free included."""
+        # A process that no master has started has taken none, and counts in the first.
+        return self._cells[column : max(1, self._cells[self._used]) * COLUMNS : COLUMNS].tolist()
+
+    def pids(self) -> list[int]:
+        """List the workers that are alive."""
+        rows = zip(self.column(PID), self.column(STATE), strict=True)
+        return [pid for pid, state in rows if pid and state != State.LEFT]
+
+    def taken(self) -> set[int]:
+        """Return the slots that are taken."""
+        return {slot for slot, pid in enumerate(self.column(PID)) if pid}
+
+    def has_serving(self) -> bool:
+        """Tell whether some worker is not about to leave."""
+        rows = zip(self.column(PID), self.column(STATE), strict=True)
+        return any(pid and state == State.SERVING for pid, state in rows)
+
+    def has_fewest_connections(self) -> bool:
+        """Tell whether no worker that stays has fewer connections than this one."""
+        mine = self.read(self.slot, CONNECTIONS)
+        rows = zip(self.column(PID), self.column(STATE), self.column(CONNECTIONS), strict=True)
+        return all(connections >= mine for pid, state, connections in rows if pid and state == State.SERVING)
+
+    def is_ready(self) -> bool:
+        """Tell whether new requests are wanted: some worker is not about to leave, or there is no table of workers."""
+        return self.has_serving() or not self.taken()
+
+    def _reset(self, slot: int, pid: int) -> None:
+        start = slot * COLUMNS
+        for column in range(COLUMNS):
+            self._cells[start + column] = 0
+        self._cells[start + PID] = pid
+
+
+scoreboard = Scoreboard()

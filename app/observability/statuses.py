@@ -1,0 +1,13 @@
+"""The names of HTTP's statuses."""
+
+from http import HTTPStatus
+
+# As RFC 9110 calls them. HTTPStatus does since Python 3.13, and a client should not see which Python serves it.
+_RENAMED = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
+
+_TITLES = {status.value: status.phrase for status in HTTPStatus} | _RENAMED
+
+
+def title(status: int) -> str:
+    """Return the name of a status, which a view may have invented."""
+    return _TITLES.get(status, "Unknown Status")

@@ -1,0 +1,119 @@
+"""gunicorn's server hooks: what the processes of the server share, and what happens when one starts or ends.
+
+They work with gunicorn's own master and workers as with those of this project.
+"""
+
+import gc
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import structlog
+from prometheus_client.multiprocess import mark_process_dead
+
+from app.observability.metric_files import MetricFiles
+from app.observability.scoreboard import IN_PROGRESS, State, scoreboard
+from app.serving.addresses import addresses, bind_text, listen_on_all
+from app.serving.cpus import usable_cpus
+from app.serving.http.limits import Limits
+from app.serving.metrics_server import MetricsServer
+from app.settings import Settings
+from app.version import __version__
+
+# Files that change at each request belong in memory. A Mac has no such folder. A read-only container has nothing else,
+# and gettempdir() raises there.
+SHARED_MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())  # noqa: S108
+
+
+class Hooks:
+    """The hooks by their names in gunicorn's configuration, and what they share."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        limits: Limits,
+        shared_memory: Path,
+        slots: int | None = None,
+        metrics_server: type[MetricsServer] = MetricsServer,
+    ) -> None:
+        """Make the files of the metrics. Raises OSError where there is no room for them."""
+        self.settings = settings
+        self.limits = limits
+        self.slots = slots or scoreboard.capacity
+        self.workers = settings.workers or usable_cpus()
+        self.addresses = addresses(settings.bind)
+        self.bind = [bind_text(address, settings.port) for address in self.addresses]
+        # A reload doubles the number of workers for a while.
+        self._slots_with_files = 2 * self.workers
+        self.metric_files = MetricFiles(shared_memory, self._slots_with_files)
+        listeners = listen_on_all(self.addresses, settings.metrics_port)
+        self.metrics_server = metrics_server(listeners, self.metric_files, settings)
+
+    def on_starting(self, _arbiter: Any) -> None:
+        """Serve the metrics of the application, which is loaded by now, and say what starts."""
+        # A collection of garbage marks each object, and the kernel then copies the memory that the processes share: 12
+        # MB after some hundred scrapes. What is there now stays, and need not be looked at.
+        gc.freeze()
+        self.metric_files.prepare(self._slots_with_files)
+        self.metrics_server.ensure(lambda: None)
+        settings = self.settings
+        structlog.get_logger().info(
+            "starting",
+            version=__version__,
+            revision=settings.revision,
+            port=settings.port,
+            metrics_port=settings.metrics_port,
+            addresses=list(self.addresses),
+            workers=self.workers,
+            threads=settings.threads,
+            max_body_bytes=settings.max_body_bytes,
+            held_bytes=self.limits.held_bytes,
+            connections=self.limits.connections,
+            keep_alive_seconds=settings.keep_alive,
+            drain_seconds=settings.drain_seconds,
+            graceful_timeout_seconds=settings.graceful_timeout,
+        )
+
+    def pre_fork(self, _arbiter: Any, worker: Any) -> None:
+        """Take a slot for a worker."""
+        worker.slot = scoreboard.take(os.getpid())
+
+    def post_fork(self, _arbiter: Any, worker: Any) -> None:
+        """Let this process, a worker, count to the account of its slot."""
+        self.metrics_server.close()
+        scoreboard.enter(worker.slot, os.getpid())
+        self.metric_files.owner = str(worker.slot)
+        self.count_dropped_line(0)  # Opens the files, which takes 15 ms, before the first request would wait for it.
+        worker.hooks = self
+
+    def child_exit(self, arbiter: Any, worker: Any) -> None:
+        """Count a worker that has ended, and free its slot."""
+        from app.observability.metrics import worker_exits  # noqa: PLC0415 - see count_dropped_line()
+
+        mark_process_dead(worker.slot)  # type: ignore[no-untyped-call]
+        if lost := scoreboard.read(worker.slot, IN_PROGRESS):
+            # They were not answered. One that was ending may be in the log and not in the counts: this line says by how
+            # many the two may differ.
+            arbiter.log.error("worker %s exited with %s requests in progress", worker.pid, lost)
+        has_left = scoreboard.release(worker.slot)
+        worker_exits.labels("stopped" if has_left else "timeout" if worker.aborted else "crashed").inc()
+
+    def worker_exit(self, _arbiter: Any, worker: Any) -> None:
+        """Note, in the worker, that it ends as it should, if it does."""
+        end = sys.exception()  # gunicorn calls this on the way out.
+        if not (isinstance(end, SystemExit) and end.code):
+            scoreboard.set_state(worker.slot, State.LEFT)
+
+    def on_exit(self, _arbiter: Any) -> None:
+        """Stop serving the metrics, last of all: they have the last counts of the workers."""
+        self.metrics_server.stop()
+        self.metric_files.remove()
+
+    def count_dropped_line(self, lines: int = 1) -> None:
+        """Count log lines that standard output did not take."""
+        # Not above: the files have to be there before the first metric is made.
+        from app.observability.metrics import lines_dropped  # noqa: PLC0415
+
+        lines_dropped.inc(lines)

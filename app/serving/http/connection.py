@@ -1,0 +1,200 @@
+"""One client's connection: bytes in, requests out; responses in, bytes out."""
+
+import asyncio
+import math
+import time
+from typing import TYPE_CHECKING, cast
+
+from app.serving.http.limits import Limits
+from app.serving.http.read_buffer import BUFFER, DISCARDED, HEAD_BUFFER, HEAD_BYTES
+from app.serving.http.rejection import Rejection
+from app.serving.http.request import Request
+from app.serving.http.request_reader import RequestReader
+from app.serving.http.state import State
+
+if TYPE_CHECKING:
+    from app.serving.http.owner import Owner
+    from app.serving.http.response import Response
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Connection(asyncio.BufferedProtocol):
+    """The state of one connection; `deadline` and `started` are on the clock of time.monotonic()."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, owner: "Owner", peer: str, limits: Limits) -> None:
+        self.peer = peer
+        self.state = State.IDLE
+        self.started = self.last_received = time.monotonic()
+        self.deadline = self.started + limits.keep_alive
+        self.served = 0
+        self.is_paused = self.is_closed = False
+        self.held_bytes = 0
+        self.response: Response | None = None
+        self._owner = owner
+        self._limits = limits
+        self._reader = RequestReader(limits, lambda: self.transport.write(CONTINUE))
+        self._behind = b""
+        self._is_at_end = False
+        self._is_reading = True
+        self._sent: asyncio.Future[None] | None = None
+
+    @property
+    def request(self) -> Request:
+        """The current request."""
+        return self._reader.request
+
+    @property
+    def request_bytes(self) -> int:
+        """How many bytes the current request takes in memory."""
+        return self._reader.held_bytes
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=0)  # pause_writing() tells when the kernel has not taken all.
+        self._owner.opened(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio calls it so
+        """Return the memory for what is read next."""
+        if self.state is State.RECEIVING:
+            return BUFFER[: max(self._reader.missing_bytes, HEAD_BYTES)]
+        return DISCARDED if self.state is State.CLOSING else HEAD_BUFFER
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what was read."""
+        now = self.last_received = time.monotonic()
+        state = self.state
+        if state is State.IDLE or state is State.RECEIVING:
+            self._feed(bytes(BUFFER[:nbytes]), now)
+        elif state is State.CLOSING:
+            # While the client sends, it has not read the response.
+            self.deadline = min(now + self._limits.close, self.started + self._limits.longest_close)
+        elif state is not State.CLOSED:
+            self._behind += bytes(BUFFER[:nbytes])
+            self._is_reading = False
+            self.transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """Keep the connection where an answer is due: a client may shut down its sending side and read on."""
+        self._is_at_end = True
+        return self.state in {State.WAITING, State.RESPONDING}
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio calls it so
+        """Forget the client."""
+        self._forget()
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read."""
+        self.is_paused = True
+        self.deadline = time.monotonic() + self._limits.send
+
+    def resume_writing(self) -> None:
+        """Go on: the kernel has taken everything."""
+        self.is_paused = False
+        if self.state is State.RESPONDING:
+            self.deadline = math.inf
+            if not self._wake_sender():
+                self._owner.drained(self)
+
+    def respond(self) -> None:
+        """Begin the response to the current request."""
+        self.state = State.RESPONDING
+        self.deadline = math.inf
+
+    def send(self, data: bytes) -> None:
+        """Send bytes of the response; `is_paused` tells whether the kernel has taken them."""
+        if not self.is_closed:
+            self.transport.write(data)
+
+    async def send_whole(self, data: bytes) -> None:
+        """Send bytes of the response, and wait until the kernel has taken them or the client is gone."""
+        self.send(data)
+        if self.is_paused and not self.is_closed:
+            self._sent = asyncio.get_running_loop().create_future()
+            await self._sent
+
+    def end_response(self, *, keep_alive: bool) -> None:
+        """End the response, and go on to the next request or close."""
+        if self.is_closed:
+            return
+        self.served += 1
+        self.started = now = time.monotonic()
+        self._reader.begin()
+        if keep_alive:
+            self.state = State.IDLE
+            self.deadline = now + self._limits.keep_alive
+        else:
+            self.state = State.CLOSING
+            self.deadline = now + self._limits.close
+            self._behind = b""
+        if self.held_bytes:
+            self._owner.received_bytes(self)
+        self._go_on(now)
+
+    def abort(self) -> None:
+        """Close without another word."""
+        self._forget()
+        self.transport.abort()
+
+    def _go_on(self, now: float) -> None:
+        if self._behind:
+            behind, self._behind = self._behind, b""
+            self._feed(behind, now)
+            if self.state not in {State.IDLE, State.RECEIVING}:
+                return
+        if self._is_at_end:
+            self.transport.close()
+            return
+        if self.state is State.CLOSING:
+            # Closed at once, with bytes of the client's still unread, the kernel would reset the connection, and the
+            # client could lose the response on its way (RFC 9112, section 9.6).
+            self.transport.write_eof()
+        if not self._is_reading:
+            self._is_reading = True
+            self.transport.resume_reading()
+
+    def _feed(self, data: bytes, now: float) -> None:
+        reader = self._reader
+        request = reader.request
+        had_head = request.has_head
+        try:
+            behind = reader.feed(data, now)
+        except Rejection as rejection:
+            self._owner.rejected(self, rejection)
+            return
+        if self.state is State.IDLE and request.started:
+            self.state = State.RECEIVING
+            self.started = now
+            self.deadline = now + self._limits.head
+        if reader.held_bytes > self._limits.large_bytes:
+            self._owner.received_bytes(self)
+            if self.state is not State.RECEIVING:
+                return
+        if behind is not None:
+            self._behind = behind
+            request.received = now
+            self.state = State.WAITING
+            self._owner.received(self, now)
+        elif request.has_head and not had_head:
+            self.deadline = now + self._limits.body
+            self._owner.received_head(self, now)
+
+    def _wake_sender(self) -> bool:
+        sent, self._sent = self._sent, None
+        if sent is not None:
+            sent.set_result(None)
+        return sent is not None
+
+    def _forget(self) -> None:
+        if self.is_closed:
+            return
+        self.state = State.CLOSED
+        self.is_closed = True
+        self._wake_sender()
+        # A client that is gone holds no memory, whatever still refers to this connection.
+        self._reader.begin()
+        self._behind = b""
+        self._owner.closed(self)

@@ -1,0 +1,199 @@
+"""The dispatcher: requests that have arrived wait here for the application, and its responses go out."""
+
+import asyncio
+import time
+from collections import deque
+
+from app.serving.http.connection import Connection
+from app.serving.http.connection_table import ConnectionTable
+from app.serving.http.limits import Limits
+from app.serving.http.rejection import Rejection
+from app.serving.http.rejection_answer import fail, reject
+from app.serving.http.request import make_environ
+from app.serving.http.response import Response
+from app.serving.http.service import Service
+from app.serving.http.state import State
+from app.serving.http.thread_pool import ThreadPool
+from app.serving.http.work_queue import WorkQueue
+
+# How long the application runs between two looks at the sockets. More would hold back what has arrived meanwhile; with
+# one request for each look, uvloop's way in and out of its loop (16 us) is a tenth of the request.
+TURN_SECONDS = 0.005
+
+STOPPING = "the server is shutting down"
+
+
+class Dispatcher:
+    """Runs the application between the turns of an event loop, one request after the other, or in a pool of threads.
+
+    Not in a callback of the event loop: `asyncio.run()` and `async def` views work as anywhere else.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        service: Service,
+        limits: Limits,
+        connections: ConnectionTable,
+        threads: int,
+    ) -> None:
+        self.closes_connections = False
+        self.rejects_after: float | None = None  # Requests that begin later, on connections that have served before.
+        self._loop = loop
+        self._service = service
+        self._limits = limits
+        self._connections = connections
+        self._queue = WorkQueue(limits)
+        self._pool = ThreadPool(loop, threads, self._finish) if threads > 1 else None
+        self._ready: deque[Connection] = deque()  # Where this thread may go on at once.
+        self._urgent: deque[Connection] = deque()
+        self._is_loop_stopping = False
+        self._late = f"overloaded: requests have waited for more than {limits.wait:g} s"
+        self._too_late = f"overloaded: the request has waited for more than {2 * limits.wait:g} s"
+
+    # What a connection tells
+
+    def opened(self, connection: Connection) -> None:
+        """Take in a new connection."""
+        self._connections.add(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """Forget a connection, and end the response that was on its way to it."""
+        self._connections.remove(connection)
+        self._service.count_connections(-1)
+        response, connection.response = connection.response, None
+        if response is not None:
+            response.close()
+
+    def received_head(self, connection: Connection, now: float) -> None:
+        """Reject a request, before its body arrives for nothing, while others wait for too long."""
+        if self._queue.is_late(now):
+            self.rejected(connection, Rejection(503, self._late))
+
+    def received_bytes(self, connection: Connection) -> None:
+        """Reject a request where all together hold too much."""
+        self._connections.account(connection)
+        rejected = self._connections.excess(connection, connection.last_received)
+        if rejected is not None:
+            reason = f"overloaded: requests hold more than {self._limits.held_bytes} bytes"
+            self.rejected(rejected, Rejection(503, reason))
+
+    def received(self, connection: Connection, now: float) -> None:
+        """Take a request that has arrived whole."""
+        if self.rejects_after is not None and connection.served and connection.request.started > self.rejects_after:
+            self.rejected(connection, Rejection(503, STOPPING))
+        elif self._service.is_urgent(connection.request.target):
+            self._urgent.append(connection)
+            self.leave_loop()
+        elif self._queue.is_late(now):
+            self.rejected(connection, Rejection(503, self._late))
+        else:
+            self._queue.put(connection)
+            if self._pool is None:
+                self.leave_loop()
+            else:
+                self._service.set_waiting(len(self._queue))  # Until a thread is idle, which may take long.
+                self._fill_pool()
+
+    def rejected(self, connection: Connection, rejection: Rejection) -> None:
+        """Answer a request in the place of the application, and close the connection."""
+        reject(connection, rejection, self._service)
+
+    def drained(self, connection: Connection) -> None:
+        """Go on with a response whose client has read."""
+        self._go_on_soon(connection)
+
+    # The application
+
+    def leave_loop(self) -> None:
+        """Let the event loop return, so that run() goes on."""
+        if not self._is_loop_stopping:
+            self._is_loop_stopping = True
+            self._loop.stop()
+
+    def run(self) -> None:
+        """Run the application, for a turn, for those that wait."""
+        self._is_loop_stopping = False
+        until = time.monotonic() + TURN_SECONDS
+        # One urgent request passes the others in each turn, so that a probe does not end a process which only has too
+        # much to do, and a flood of probes holds up the others by a fiftieth.
+        if self._urgent:
+            self._go_on(self._urgent.popleft())
+        while time.monotonic() < until:
+            # In turn, so that neither a stream without an end nor a flood of requests keeps the others waiting.
+            ready = self._ready.popleft() if self._ready else None
+            if self._queue and self._pool is None:
+                self._go_on(self._take())
+            elif ready is None and self._urgent:
+                ready = self._urgent.popleft()
+            elif ready is None:
+                return
+            if ready is not None:
+                self._go_on(ready)
+        self.leave_loop()
+
+    def close(self) -> None:
+        """Abandon what still runs in threads."""
+        if self._pool is not None:
+            self._pool.close()
+
+    def _go_on_soon(self, connection: Connection) -> None:
+        self._ready.append(connection)
+        self.leave_loop()
+
+    def _take(self) -> Connection:
+        connection = self._queue.take()
+        self._service.set_waiting(len(self._queue))
+        return connection
+
+    def _begin(self, connection: Connection) -> Response | None:
+        if connection.state is not State.WAITING:
+            return None
+        request = connection.request
+        if time.monotonic() - request.received > 2 * self._limits.wait:  # It came together with many others.
+            self.rejected(connection, Rejection(503, self._too_late))
+            return None
+        environ = make_environ(request, connection.peer, self._service.environ)
+        request.body = b""  # The environ has a copy.
+        keep_alive = request.keep_alive and not request.is_too_large and not self.closes_connections
+        connection.respond()
+        return Response(self._service.application, environ, keep_alive=keep_alive)
+
+    def _go_on(self, connection: Connection) -> None:
+        response = connection.response or self._begin(connection)
+        if response is None:  # The client has gone, or has had its answer.
+            return
+        connection.response = response  # Not of what a thread runs, which closes it.
+        try:
+            while not response.is_exhausted:
+                if piece := response.read():
+                    connection.send(piece)
+                if connection.is_paused or connection.state is State.CLOSED:
+                    return  # drained() goes on, or closed() has ended the response.
+                if not (response.is_complete or response.is_exhausted):
+                    self._ready.append(connection)  # The others have their turn before the next piece.
+                    return
+        except BaseException as error:  # SystemExit included: whatever a view raises may end one request alone.
+            response.close()
+            if self._service.is_aborted():
+                raise
+            self._finish(connection, response, error)
+        else:
+            response.close()
+            self._finish(connection, response, None)
+
+    def _finish(self, connection: Connection, response: Response, failure: BaseException | None) -> None:
+        connection.response = None
+        self._service.served()
+        if failure is None:
+            connection.end_response(keep_alive=response.keep_alive)
+        else:
+            fail(connection, response, failure, self._service)
+        self._fill_pool()
+
+    def _fill_pool(self) -> None:
+        while self._pool is not None and self._pool.has_room and self._queue:
+            connection = self._take()
+            response = self._begin(connection)
+            if response is not None:
+                self._pool.run(connection, response)

@@ -1,0 +1,11 @@
+"""The memory that connections read into: all connections of a worker use the same, one after the other."""
+
+BUFFER = memoryview(bytearray(64 * 1024))
+
+# Where the next request could begin, no more is read at once: what stands behind a request waits in memory until the
+# client has read its answer.
+HEAD_BYTES = 16 * 1024
+HEAD_BUFFER = BUFFER[:HEAD_BYTES]
+
+# What a client sends behind the last answer, which is forgotten.
+DISCARDED = memoryview(bytearray(256 * 1024))

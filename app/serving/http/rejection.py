@@ -1,0 +1,14 @@
+"""The rejection of a request by the server itself."""
+
+
+class Rejection(Exception):
+    """A request that the server answers without the application.
+
+    `reason` says why in the words of this package; `detail` may quote at most 64 characters of what the client sent.
+    """
+
+    def __init__(self, status: int, reason: str, detail: str | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.detail = detail or reason

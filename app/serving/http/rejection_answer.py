@@ -1,0 +1,41 @@
+"""The answer to a request in the place of the application."""
+
+from typing import TYPE_CHECKING
+
+from app.serving.http.connection import Connection
+from app.serving.http.rejection import Rejection
+from app.serving.http.request import BODY_BYTES, STARTED_AT, make_environ
+from app.serving.http.response import Response, response_bytes
+from app.serving.http.service import Service
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+
+def reject(connection: Connection, rejection: Rejection, service: Service) -> None:
+    """Answer a request that the application does not get to see, and close the connection."""
+    request = connection.request
+    body_bytes = len(request.body)
+    request.body = b""
+    environ = make_environ(request, connection.peer, service.environ)
+    _answer(connection, environ | {STARTED_AT: request.started, BODY_BYTES: body_bytes}, rejection, service)
+
+
+def fail(connection: Connection, response: Response, failure: BaseException, service: Service) -> None:
+    """Answer a request that the application has failed on, or cut the response short where it has begun."""
+    if response.has_begun:
+        connection.abort()
+    elif not connection.is_closed:
+        request = connection.request
+        body_bytes = None if request.is_chunked else request.content_length
+        rejection = Rejection(500, "internal error")
+        rejection.__cause__ = failure
+        environ = response.environ | {STARTED_AT: request.started, BODY_BYTES: body_bytes}
+        _answer(connection, environ, rejection, service)
+
+
+def _answer(connection: Connection, environ: "WSGIEnvironment", rejection: Rejection, service: Service) -> None:
+    status, headers, body = service.answer_rejection(environ, rejection)
+    connection.respond()
+    connection.send(response_bytes(status, headers, body, has_body=environ["REQUEST_METHOD"] != "HEAD"))
+    connection.end_response(keep_alive=False)

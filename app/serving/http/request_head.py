@@ -1,0 +1,184 @@
+"""The head of a request: its bytes become a method, a target and fields, or a rejection."""
+
+import re
+from functools import lru_cache
+from http import HTTPMethod
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from app.serving.http.limits import Limits
+from app.serving.http.rejection import Rejection
+from app.serving.http.request import Request
+
+# The request line is parsed here and only the fields by llhttp, which takes two spaces between the words, `*` as the
+# target of a GET, RTSP and ICE, and refuses targets that RFC 9112 allows for CONNECT.
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
+_STANDARD_METHODS = frozenset(HTTPMethod.__members__)
+_METHOD = re.compile(rb"[A-Z][A-Z-]{2,19}")
+_ANY_REQUEST_LINE = b"POST / HTTP/1.1\r\n"
+
+# llhttp lets BEL, DEL and the like pass in the values of fields.
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+# RFC 3986, section 3.2: an IPv6 address in brackets, or a name or an IPv4 address, and perhaps a port. Labels are as
+# long as in the DNS: of longer ones Flask makes an error of its own.
+_LABEL = rb"[\w~!$&'()*+,;=%-]{1,63}"
+_AUTHORITY = rb"(?:\[[0-9A-Fa-f:.]+\]|" + _LABEL + rb"(?:\." + _LABEL + rb")*\.?)(?::[0-9]*)?"
+_HOST = re.compile(rb"(?:" + _AUTHORITY + rb")?|:[0-9]*", re.ASCII)
+
+# RFC 9112, section 3.2: the four forms of a target. User information in front of the host is an error (RFC 9110,
+# section 4.2.4), and so is another scheme (section 7.4).
+_ABSOLUTE = re.compile(rb"https?://(" + _AUTHORITY + rb")(?:[/?].*)?", re.ASCII | re.IGNORECASE)
+_TUNNEL = re.compile(_AUTHORITY, re.ASCII)
+
+# Two of these would let a proxy and this server see different requests.
+_SINGLE = (b"host", b"content-length", b"transfer-encoding", b"content-type")
+
+# The other transfer codings of RFC 9112, section 7.2.
+_CODINGS = frozenset({b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress"})
+
+QUOTED_CHARACTERS = 64
+
+
+def read_head(request: Request, data: bytes, limits: Limits) -> None:
+    """Read a head, its empty line included. Raises Rejection; the request then has what was known by then."""
+    line, _, rest = data.partition(b"\r\n")
+    read_request_line(request, line, limits)
+    if len(rest) > limits.field_bytes:
+        raise Rejection(431, f"the header fields exceed {limits.field_bytes} bytes")
+    if _CONTROL.search(data):
+        raise Rejection(400, "malformed HTTP: a control character in the head")
+    parser = HttpRequestParser(_FieldCollector(request.fields))
+    try:
+        parser.feed_data(_ANY_REQUEST_LINE + rest)
+    except HttpParserUpgrade:
+        # An offer to change the protocol may be ignored (RFC 9110, section 7.8). Java's client makes it each time.
+        pass
+    except HttpParserError as error:
+        if "overflow" in str(error):
+            raise Rejection(413, f"the body exceeds {limits.body_bytes} bytes") from None
+        raise Rejection(400, f"malformed HTTP: {error}") from None
+    _interpret_fields(request, limits)
+    request.has_head = True
+
+
+def read_request_line(request: Request, line: bytes, limits: Limits) -> None:
+    """Take method, target and version from the first line. Raises Rejection."""
+    if len(line) > limits.request_line_bytes:
+        raise Rejection(414, f"the request line exceeds {limits.request_line_bytes} bytes")
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is None:
+        raise Rejection(400, "malformed HTTP: no valid request line")
+    method, target, major, minor = match.groups()
+    request.method = method.decode()
+    if request.method not in _STANDARD_METHODS and not _METHOD.fullmatch(method):
+        request.method = ""
+        raise Rejection(400, "malformed HTTP: no valid method", f"malformed HTTP: no valid method: {_quote(method)}")
+    if major != b"1":
+        raise Rejection(400, "malformed HTTP: not HTTP/1")
+    request.target = target.decode()
+    request.is_http_1_0 = minor == b"0"  # A later minor version is served as 1.1 (RFC 9110, section 2.5).
+    if request.method not in _STANDARD_METHODS and not _llhttp_knows(request.method):
+        raise Rejection(501, "unknown method", f"unknown method: {_quote(method)}")
+    if not target.startswith(b"/"):
+        _check_other_target(request.method, target)
+
+
+def _check_other_target(method: str, target: bytes) -> None:
+    if target == b"*" and method == HTTPMethod.OPTIONS:
+        return
+    form = _TUNNEL if method == HTTPMethod.CONNECT else _ABSOLUTE
+    if not (form.fullmatch(target) and _has_idna_name(target)):
+        raise Rejection(400, "malformed HTTP: no valid target")
+
+
+@lru_cache(maxsize=64)
+def _llhttp_knows(method: str) -> bool:
+    try:
+        HttpRequestParser(object()).feed_data(f"{method} / HTTP/1.1\r\n".encode())
+    except HttpParserError:
+        return False
+    return True
+
+
+class _FieldCollector:
+    """What llhttp calls with each field."""
+
+    __slots__ = ("_append",)
+
+    def __init__(self, fields: list[tuple[bytes, bytes]]) -> None:
+        self._append = fields.append
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._append((name.lower(), value.strip(b" \t")))
+
+
+def _interpret_fields(request: Request, limits: Limits) -> None:
+    if len(request.fields) > limits.fields:
+        raise Rejection(431, f"more than {limits.fields} header fields")
+    names = dict(request.fields)
+    if len(names) < len(request.fields):
+        _check_repeated(request)
+    _check_host(request, names.get(b"host"))
+    if b"content-length" in names:
+        request.content_length = int(names[b"content-length"])  # llhttp has taken nothing but digits.
+    if b"transfer-encoding" in names:
+        _check_transfer_encoding(request, names[b"transfer-encoding"])
+        request.is_chunked = True
+    # A client that asked for the end sends nothing more: what follows comes from another. The same holds behind
+    # CONNECT (RFC 9931, section 8).
+    options = _options(request) if b"connection" in names else ()
+    request.keep_alive = (
+        b"close" not in options
+        and request.method != HTTPMethod.CONNECT
+        and (not request.is_http_1_0 or b"keep-alive" in options)
+    )
+    if b"expect" in names and not request.is_http_1_0:
+        has_body = request.is_chunked or request.content_length > 0
+        request.expects_continue = has_body and names[b"expect"].lower() == b"100-continue"
+
+
+def _check_repeated(request: Request) -> None:
+    names = [name for name, _ in request.fields]
+    for name in _SINGLE:
+        if names.count(name) > 1:
+            raise Rejection(400, f"malformed HTTP: two {name.decode()} fields")
+
+
+def _options(request: Request) -> list[bytes]:
+    values = [value.lower() for name, value in request.fields if name == b"connection"]
+    return [option.strip(b" \t") for value in values for option in value.split(b",")]
+
+
+def _check_host(request: Request, value: bytes | None) -> None:
+    if value is None and not request.is_http_1_0:
+        raise Rejection(400, "malformed HTTP: no Host field")
+    if value is not None and not (_HOST.fullmatch(value) and _has_idna_name(value)):
+        raise Rejection(400, "malformed HTTP: no valid host in the Host field")
+
+
+def _has_idna_name(target_or_host: bytes) -> bool:
+    """Tell whether werkzeug can decode the name of the host: of one that is no IDNA it makes an error of its own."""
+    lowered = target_or_host.lower()
+    if b"xn--" not in lowered:
+        return True
+    absolute = _ABSOLUTE.fullmatch(lowered)
+    name = (absolute[1] if absolute else lowered).partition(b":")[0]
+    try:
+        return bool(name.decode("idna"))
+    except UnicodeError:
+        return False
+
+
+def _check_transfer_encoding(request: Request, value: bytes) -> None:
+    if value.lower() == b"chunked" and not request.is_http_1_0:
+        return
+    *others, last = [coding.strip(b" \t").lower() for coding in value.split(b",")]
+    # RFC 9112, section 6.1: a coding that this server does not know, in a list that is valid.
+    if last == b"chunked" and others and set(others) <= _CODINGS and not request.is_http_1_0:
+        raise Rejection(501, "a transfer coding other than chunked")
+    raise Rejection(400, "malformed HTTP: no valid Transfer-Encoding")
+
+
+def _quote(text: bytes) -> str:
+    return text[:QUOTED_CHARACTERS].decode("ascii", "backslashreplace")

@@ -1,0 +1,114 @@
+"""The reader of requests: bytes in, as the network cuts them; whole requests out."""
+
+import re
+from collections.abc import Callable
+
+from app.serving.http.chunked_decoder import ChunkedDecoder
+from app.serving.http.limits import Limits
+from app.serving.http.rejection import Rejection
+from app.serving.http.request import Request
+from app.serving.http.request_head import read_head, read_request_line
+
+_BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
+_CARRIAGE_RETURN = 0x0D
+
+
+class RequestReader:
+    """Reads one request after the other from the bytes of a connection; `request` is the current one."""
+
+    def __init__(self, limits: Limits, send_continue: Callable[[], None]) -> None:
+        self.request = Request()
+        self._limits = limits
+        self._send_continue = send_continue
+        self._partial = b""  # Of a head.
+        self._has_skipped_line = False
+        self._chunks: ChunkedDecoder | None = None
+
+    @property
+    def held_bytes(self) -> int:
+        """Return how many bytes the current request holds."""
+        return len(self._partial) + len(self.request.body)
+
+    @property
+    def missing_bytes(self) -> int:
+        """Return how many of the next bytes belong to the body for certain."""
+        return 0 if self._chunks else self.request.content_length - len(self.request.body)
+
+    def begin(self) -> None:
+        """Get ready for the next request."""
+        self.request = Request()
+        self._partial = b""
+        self._has_skipped_line = False
+        self._chunks = None
+
+    def feed(self, data: bytes, now: float) -> bytes | None:
+        """Take bytes. Return those behind the request once it is complete or too large, and None before.
+
+        Raises Rejection.
+        """
+        request = self.request
+        if not request.has_head:
+            rest = self._feed_head(self._partial + data, now)
+            if rest is None:
+                return None
+            data = rest
+        if request.is_too_large:
+            return data
+        if self._chunks:
+            rest = self._chunks.feed(data)
+            request.is_too_large = len(request.body) > self._limits.body_bytes
+            return b"" if rest is None and request.is_too_large else rest
+        missing = request.content_length - len(request.body)
+        if not request.body and len(data) >= missing:
+            request.body = data[:missing]
+        else:
+            request.body = request.body or bytearray()
+            request.body += data[:missing]
+        return data[missing:] if len(data) >= missing else None
+
+    def _feed_head(self, data: bytes, now: float) -> bytes | None:
+        if data[0] == _CARRIAGE_RETURN:
+            data = self._skip_line(data, now)
+            if not data:
+                return None
+        self.request.started = self.request.started or now
+        end = data.find(b"\r\n\r\n")
+        if end == -1:
+            self._partial = data
+            self._check_partial_head()
+            return None
+        self._partial = b""
+        read_head(self.request, data[: end + 4], self._limits)
+        self._expect_body()
+        return data[end + 4 :]
+
+    def _skip_line(self, data: bytes, now: float) -> bytes:
+        # RFC 9112, section 2.2: an empty line in front of a request is ignored. It starts no clock.
+        if self._has_skipped_line or data[1:2] not in {b"", b"\n"}:
+            self.request.started = now
+            raise Rejection(400, "malformed HTTP: no valid request line")
+        self._partial = data if len(data) == 1 else b""
+        self._has_skipped_line = len(data) > 1
+        return data[2:]
+
+    def _check_partial_head(self) -> None:
+        line, end, fields = self._partial.partition(b"\r\n")
+        if end:
+            read_request_line(self.request, line, self._limits)
+        if len(line) > self._limits.request_line_bytes:
+            raise Rejection(414, f"the request line exceeds {self._limits.request_line_bytes} bytes")
+        if len(fields) > self._limits.field_bytes:
+            raise Rejection(431, f"the header fields exceed {self._limits.field_bytes} bytes")
+        if _BARE_LINE_FEED.search(self._partial):
+            raise Rejection(400, "malformed HTTP: a line of the head ends without CRLF")
+
+    def _expect_body(self) -> None:
+        request = self.request
+        request.is_too_large = request.content_length > self._limits.body_bytes
+        if request.is_chunked:
+            request.body = bytearray()
+            self._chunks = ChunkedDecoder(request.body, self._limits)
+        # curl waits a second for a word before it sends a large body. To one that is too large the final answer goes
+        # out instead, and the client need not send it.
+        if request.expects_continue and not request.is_too_large:
+            self._send_continue()

@@ -1,0 +1,169 @@
+"""A response: one call of a WSGI application (PEP 3333) becomes bytes of HTTP/1.1, piece by piece."""
+
+import io
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from email.utils import formatdate
+from functools import lru_cache
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication, WSGIEnvironment
+
+_ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
+
+# Fields that belong to the connection, which is the server's matter (PEP 3333, "Other HTTP Features").
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "trailer"})
+
+_log = logging.getLogger(__name__)
+
+_BODILESS = ("1", "204", "304")
+
+
+class Response:
+    """A call in progress: `read()` returns the next bytes to send, and None behind the last ones; `close()` ends it."""
+
+    def __init__(self, application: "WSGIApplication", environ: "WSGIEnvironment", *, keep_alive: bool) -> None:
+        self.environ = environ
+        self.keep_alive = keep_alive
+        self.has_begun = False
+        self.is_exhausted = False
+        self._application = application
+        self._status = ""
+        self._headers: list[tuple[str, str]] = []
+        self._written: list[bytes] = []
+        self._iterable: Iterable[bytes] | None = None
+        self._pieces: Iterator[bytes] = iter(())
+        self._is_chunked = False
+        self._remaining: int | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that Content-Length has promised has been returned."""
+        return self.has_begun and self._remaining == 0
+
+    def read(self) -> bytes | None:
+        """Return the next bytes to send, or None when all have been returned. Raises what the application raises."""
+        if self._iterable is None:
+            self._iterable = self._application(self.environ, self._start_response)
+            self._pieces = iter(self._iterable)
+        if self._written:
+            piece = b"".join(self._written)
+            self._written.clear()
+            if piece:
+                return self._frame(piece, None)
+        for piece in self._pieces:
+            if self.has_begun and self._remaining == 0:
+                break  # More than Content-Length has promised, or the body of an answer to HEAD.
+            if piece:
+                return self._frame(piece, len(piece) if _has_one_piece(self._iterable) else None)
+        return self._finish()
+
+    def close(self) -> None:
+        """End the call: the application may release what the response used. What goes wrong is logged."""
+        close = getattr(self._iterable, "close", None)
+        # The application has a method of this object, and would keep it alive together with the body of the request.
+        self._iterable, self._pieces = (), iter(())
+        try:
+            if close is not None:
+                close()
+        except Exception:  # noqa: BLE001 - whatever a bug raises, the response is over
+            _log.exception("the application failed to close a response")
+        # Flask keeps a request that it finds no view for, until the next garbage collection.
+        self.environ["wsgi.input"] = io.BytesIO()
+
+    def _start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: _ExceptionInfo = None
+    ) -> Callable[[bytes], object]:
+        if exc_info and exc_info[1] and self.has_begun:
+            raise exc_info[1].with_traceback(exc_info[2])
+        if not exc_info and self._status:
+            raise AssertionError("start_response was called twice, without exc_info")
+        # Checked here, inside of the application, so that its own measuring sees the error.
+        text = status + "".join([name + value for name, value in headers])
+        if "\n" in text or "\r" in text:
+            raise ValueError("a line break in a header of the response")
+        self._status, self._headers = status, headers
+        return self._written.append
+
+    def _frame(self, piece: bytes, size: int | None) -> bytes:
+        head = b"" if self.has_begun else self._head(size)
+        if self._is_chunked:
+            return b"%s%x\r\n%s\r\n" % (head, len(piece), piece)
+        if self._remaining is not None:
+            piece = piece[: self._remaining]
+            self._remaining -= len(piece)
+        return head + piece
+
+    def _finish(self) -> bytes | None:
+        if self.is_exhausted:
+            return None
+        self.is_exhausted = True
+        end = None if self.has_begun else self._head(0)
+        if self._is_chunked:
+            self._is_chunked = False
+            self._remaining = 0
+            return (end or b"") + b"0\r\n\r\n"
+        if self._remaining:
+            # Fewer bytes than Content-Length has promised: only the end of the connection tells the client.
+            self.keep_alive = False
+            self._remaining = 0
+        return end
+
+    def _head(self, size: int | None) -> bytes:
+        """Make the head; `size` is the size of the body where it is known without a Content-Length."""
+        if not self._status:
+            raise AssertionError("the application has not called start_response")
+        self.has_begun = True
+        lines = [f"HTTP/1.1 {self._status}"]
+        has_date = False
+        for name, value in self._headers:
+            lowered = name.lower()
+            if lowered == "content-length":
+                self._remaining = int(value)
+            elif lowered == "date":
+                has_date = True
+            elif lowered in _HOP_BY_HOP:
+                self.keep_alive = self.keep_alive and not (lowered == "connection" and value.lower() == "close")
+                continue
+            lines.append(f"{name}: {value}")
+        if not has_date:
+            lines.append(_date(int(time.time())))
+        self._choose_framing(lines, size)
+        # HTTP/1.0 keeps a connection only if both sides say so.
+        lines.append("Connection: keep-alive\r\n\r\n" if self.keep_alive else "Connection: close\r\n\r\n")
+        return "\r\n".join(lines).encode("latin-1")
+
+    def _choose_framing(self, lines: list[str], size: int | None) -> None:
+        is_head = self.environ["REQUEST_METHOD"] == "HEAD"
+        if self._status.startswith(_BODILESS):
+            self._remaining = 0
+        elif self._remaining is None:
+            if size is not None and not is_head:
+                self._remaining = size
+                lines.append(f"Content-Length: {size}")
+            elif self.environ["SERVER_PROTOCOL"] == "HTTP/1.1":
+                self._is_chunked = not is_head
+                lines.append("Transfer-Encoding: chunked")
+            else:
+                self.keep_alive = False
+        if is_head:
+            self._remaining = 0
+
+
+def response_bytes(status: str, headers: list[tuple[str, str]], body: bytes, *, has_body: bool) -> bytes:
+    """Make a whole response that is the last one of its connection."""
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers), _date(int(time.time()))]
+    lines += [f"Content-Length: {len(body)}", "Connection: close\r\n\r\n"]
+    return "\r\n".join(lines).encode("latin-1") + (body if has_body else b"")
+
+
+def _has_one_piece(response: Iterable[bytes] | None) -> bool:
+    return isinstance(response, list | tuple) and len(response) == 1
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return f"Date: {formatdate(second, usegmt=True)}"

@@ -1,0 +1,137 @@
+"""The HTTP server of a worker: it listens, serves, and stops in good order."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterable
+from functools import partial
+
+from app.serving.http.acceptor import Acceptor
+from app.serving.http.connection import Connection
+from app.serving.http.connection_table import ConnectionTable
+from app.serving.http.dispatcher import STOPPING, Dispatcher
+from app.serving.http.limits import Limits
+from app.serving.http.rejection import Rejection
+from app.serving.http.service import Service
+from app.serving.http.state import State
+
+TICK_SECONDS = 1.0
+LAST_TICK_SECONDS = 0.1
+
+
+class HttpServer:
+    """Serves the clients of some listening sockets until it is stopped."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        listeners: Iterable[socket.socket],
+        service: Service,
+        limits: Limits,
+        threads: int = 1,
+    ) -> None:
+        self._loop = loop
+        self._service = service
+        self._limits = limits
+        self._connections = ConnectionTable(limits)
+        self._dispatcher = Dispatcher(loop, service, limits, self._connections, threads)
+        self._acceptors = [
+            Acceptor(loop, listener, service.has_fewest_connections, self._welcome, self._evict)
+            for listener in listeners
+        ]
+        self._greetings: set[asyncio.Task[object]] = set()
+        self._is_draining = False
+        self._stopped_at: float | None = None
+        self._give_up_at = 0.0
+        self.is_polling = False
+
+    def run(self) -> None:
+        """Serve until stopped; `is_polling` tells whether the event loop runs now, and no view in this thread."""
+        self._tick()
+        while not self._is_finished():
+            self.is_polling = True
+            self._loop.run_forever()
+            self.is_polling = False
+            self._dispatcher.run()
+        self._dispatcher.close()
+
+    def drain(self, seconds: float, grace: float) -> None:
+        """Serve everything for `seconds`, on connections that end, and then stop.
+
+        No other server takes the clients that wait to be accepted.
+        """
+        self._is_draining = True
+        self._dispatcher.closes_connections = True
+        self._loop.call_later(seconds, self.stop, grace)
+
+    def stop(self, grace: float) -> None:
+        """Accept no more, finish what has begun within `grace` seconds, and return from run()."""
+        if self._stopped_at is not None:
+            return
+        self._stopped_at = now = time.monotonic()
+        self._give_up_at = now + grace
+        self._dispatcher.closes_connections = True
+        if self._is_draining:
+            self._dispatcher.rejects_after = now
+        for acceptor in self._acceptors:
+            acceptor.close(is_last=self._is_draining)
+        for connection in self._connections:
+            if connection.state is State.IDLE:
+                connection.deadline = min(connection.deadline, now + self._limits.linger)
+        self._loop.call_soon(self._tick_last)
+
+    def abort(self) -> None:
+        """Close all connections without another word, and return from run()."""
+        self.stop(0.0)
+        for connection in self._connections:
+            connection.abort()
+        self._dispatcher.leave_loop()
+
+    def _is_finished(self) -> bool:
+        return self._stopped_at is not None and not self._connections and not self._greetings
+
+    def _tick(self) -> None:
+        if self._stopped_at is None:
+            self._look_after(time.monotonic())
+            self._loop.call_later(TICK_SECONDS, self._tick)
+
+    def _tick_last(self) -> None:
+        now = time.monotonic()
+        self._look_after(now)
+        if now >= self._give_up_at:
+            for connection in self._connections:
+                if connection.state in {State.RECEIVING, State.WAITING}:
+                    self._dispatcher.rejected(connection, Rejection(503, STOPPING))
+                connection.abort()
+        if self._is_finished():
+            self._dispatcher.leave_loop()
+        else:
+            self._loop.call_later(LAST_TICK_SECONDS, self._tick_last)
+
+    def _look_after(self, now: float) -> None:
+        self._service.heartbeat()
+        for connection in self._connections.expired(now):
+            if connection.state is State.RECEIVING:
+                self._dispatcher.rejected(connection, Rejection(408, "the rest of the request did not arrive in time"))
+            else:
+                connection.abort()
+
+    def _welcome(self, client: socket.socket, peer: str) -> None:
+        if self._connections.is_full:
+            self._evict()
+        # Counted now, since the acceptor asks for each next client which worker has the fewest.
+        self._service.count_connections(1)
+        connection = Connection(self._dispatcher, peer, self._limits)
+        greeting = self._loop.create_task(self._loop.connect_accepted_socket(lambda: connection, client))
+        self._greetings.add(greeting)
+        greeting.add_done_callback(partial(self._greeted, client))
+
+    def _greeted(self, client: socket.socket, greeting: asyncio.Task[object]) -> None:
+        self._greetings.discard(greeting)
+        if greeting.exception() is not None:  # The client has gone by now, or there is no descriptor left.
+            client.close()
+            self._service.count_connections(-1)
+
+    def _evict(self) -> None:
+        for connection in self._connections.longest_silent():
+            connection.abort()

@@ -1,0 +1,38 @@
+"""What an HTTP server serves, and whom it tells of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.serving.http.rejection import Rejection
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication, WSGIEnvironment
+
+Headers = list[tuple[str, str]]
+
+
+def _nothing(_number: int) -> None:
+    """Count nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A WSGI application and what surrounds it; all but the application is called in the event loop's thread.
+
+    `answer_rejection` makes status line, headers and body of a request that does not reach the application, or that the
+    application failed on before it answered.
+    """
+
+    application: "WSGIApplication"
+    environ: "WSGIEnvironment"
+    answer_rejection: Callable[["WSGIEnvironment", Rejection], tuple[str, Headers, bytes]]
+    has_fewest_connections: Callable[[], bool] = lambda: True
+    count_connections: Callable[[int], None] = _nothing
+    set_waiting: Callable[[int], None] = _nothing
+    # Requests for these targets, such as probes, do not wait for all others, nor for a thread.
+    is_urgent: Callable[[str], bool] = lambda _target: False
+    heartbeat: Callable[[], None] = lambda: None
+    served: Callable[[], None] = lambda: None
+    # Whether a SystemExit comes from the handler of a signal. Any other ends a request, and not the server.
+    is_aborted: Callable[[], bool] = lambda: False

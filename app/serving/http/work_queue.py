@@ -1,0 +1,35 @@
+"""The queue of requests that wait for the application: first come, first served."""
+
+from collections import deque
+
+from app.serving.http.connection import Connection
+from app.serving.http.limits import Limits
+
+
+class WorkQueue:
+    """Requests that have arrived whole, in the order of their arrival.
+
+    Nothing is estimated: a request is late when the one at the head of the queue, which came before it, has waited for
+    too long already.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._waiting: deque[Connection] = deque()
+        self._wait = limits.wait
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def is_late(self, now: float) -> bool:
+        """Tell whether requests wait for too long, so that no more should come."""
+        while self._waiting and self._waiting[0].is_closed:
+            self._waiting.popleft()
+        return bool(self._waiting) and now - self._waiting[0].request.received > self._wait
+
+    def put(self, connection: Connection) -> None:
+        """Add a request."""
+        self._waiting.append(connection)
+
+    def take(self) -> Connection:
+        """Remove and return the first request."""
+        return self._waiting.popleft()

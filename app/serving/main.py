@@ -1,0 +1,36 @@
+"""The command `python app/app.py`."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from app.observability.log_output import LogOutput
+from app.observability.logs import configure_logs
+from app.serving import start
+from app.serving.standard_streams import standard_output
+from app.settings import VARIABLES
+
+# EX_USAGE of sysexits.h.
+USAGE = 64
+
+
+def main(arguments: Sequence[str], **settings: Any) -> int:
+    """Serve until told to stop, with a status of docs/reference/exit-statuses.md.
+
+    `settings` are gunicorn's, before those of its file.
+    """
+    if arguments:
+        configure_logs("info", "auto", LogOutput(standard_output(sys.stdout)), os.environ)
+        names = ", ".join(VARIABLES)
+        structlog.get_logger().critical(f"no arguments are accepted; set environment variables instead: {names}")
+        return USAGE
+    hooks = start.hooks()
+    # gunicorn reads this variable when it is imported, and dies of what it does not understand.
+    os.environ["WEB_CONCURRENCY"] = str(hooks.workers)
+    from app.serving.server import Server  # noqa: PLC0415
+
+    Server(hooks, settings).run()
+    return 0

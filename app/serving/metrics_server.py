@@ -1,0 +1,115 @@
+"""The server of the metrics: a process of its own, which answers whatever the workers are doing."""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+
+from app.observability.correlation import request_id
+from app.observability.metric_files import MetricFiles
+from app.observability.process_metrics import ProcessMetrics
+from app.observability.scoreboard import scoreboard
+from app.serving.event_loop import new_event_loop
+from app.serving.http.limits import Limits
+from app.serving.http.rejection import Rejection
+from app.serving.http.request import base_environ
+from app.serving.http.server import HttpServer
+from app.serving.http.service import Headers, Service
+from app.serving.metrics_application import MetricsApplication
+from app.settings import Settings
+from app.web.problem_details import problem_body, problem_headers, status_line
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+GRACE_SECONDS = 1.0
+LIMITS = Limits(body_bytes=0, connections=64)
+
+
+class MetricsServer:
+    """Keeps the process that serves the metrics alive, on behalf of the master process.
+
+    A thread in the master would do the same until the master forks the next worker: a fork in a process with threads
+    can deadlock, and Python 3.12 warns of it.
+    """
+
+    def __init__(self, listeners: list[socket.socket], files: MetricFiles, settings: Settings) -> None:
+        # The sockets belong to the master: while the process is replaced, scrapes wait and do not fail.
+        self._listeners = listeners
+        self._files = files
+        self._settings = settings
+        self._pid = 0
+
+    def ensure(self, release: Callable[[], None]) -> None:
+        """Start the process where it does not run; `release` lets go, in it, of what belongs to the workers.
+
+        Raises OSError where there is no room for another process.
+        """
+        if self._runs():
+            return
+        master = os.getpid()
+        self._pid = 0
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # Until its handler is in place.
+        try:
+            self._pid = os.fork()
+            if self._pid == 0:
+                status = 1
+                try:
+                    release()
+                    self._serve(master)
+                    status = 0
+                finally:
+                    os._exit(status)  # What the master has registered for its own exit is not for this process.
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def stop(self) -> None:
+        """End the process."""
+        if self._runs():
+            os.kill(self._pid, signal.SIGTERM)
+            os.waitpid(self._pid, 0)
+        self.close()
+
+    def close(self) -> None:
+        """Give up the sockets, in a process that does not serve the metrics."""
+        for listener in self._listeners:
+            listener.close()
+
+    def _runs(self) -> bool:
+        try:
+            return self._pid != 0 and os.waitpid(self._pid, os.WNOHANG) == (0, 0)
+        except ChildProcessError:  # The master has reaped it together with its workers.
+            return False
+
+    def _serve(self, master: int) -> None:
+        def watch_master() -> None:
+            if os.getppid() != master:
+                self._files.remove()
+                server.stop(0.0)
+
+        for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):  # A terminal sends them to the whole group.
+            signal.signal(ignored, signal.SIG_IGN)
+        loop = new_event_loop()
+        registry = CollectorRegistry(auto_describe=True)  # For `name[]`, which asks for some metrics.
+        registry.register(self._files)
+        registry.register(ProcessMetrics(scoreboard, master, [os.getpid()], self._settings.revision))
+        service = Service(
+            application=MetricsApplication(registry),
+            environ=base_environ(self._settings.metrics_port, multithread=False, multiprocess=False),
+            answer_rejection=_answer_rejection,
+            heartbeat=watch_master,
+        )
+        server = HttpServer(loop, self._listeners, service, LIMITS)
+        loop.add_signal_handler(signal.SIGTERM, server.stop, GRACE_SECONDS)
+        # uvloop loses a signal that comes between its handler and the first turn of the loop.
+        loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, {signal.SIGTERM})
+        server.run()
+
+
+def _answer_rejection(environ: "WSGIEnvironment", rejection: Rejection) -> tuple[str, Headers, bytes]:
+    identity = request_id(environ.get("HTTP_X_REQUEST_ID"))
+    body = problem_body(rejection.status, rejection.detail, identity)
+    return status_line(rejection.status), problem_headers(identity), body

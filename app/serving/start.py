@@ -1,0 +1,93 @@
+"""The start of the server, up to the moment at which gunicorn takes over."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NoReturn, TextIO
+
+import structlog
+
+from app.observability.captured_output import capture_output
+from app.observability.log_output import LogOutput
+from app.observability.logs import configure_logs
+from app.serving.addresses import addresses, listen_on_all
+from app.serving.hooks import SHARED_MEMORY, Hooks
+from app.serving.http.limits import Limits
+from app.serving.metrics_server import MetricsServer
+from app.serving.standard_streams import standard_output
+from app.settings import SettingError, Settings
+
+# EX_UNAVAILABLE, EX_CANTCREAT and EX_CONFIG of sysexits.h: a supervisor can tell them from a crash.
+PORT_TAKEN = 69
+CANNOT_CREATE = 73
+BAD_SETTING = 78
+
+# A master that was killed leaves workers behind, which notice it within a second or two and give up the ports.
+PATIENCE_SECONDS = 4.0
+
+
+_prepared: Hooks | None = None
+
+
+def hooks() -> Hooks:
+    """Return what prepare() has made in this process, from its environment by default.
+
+    Once: SIGHUP lets gunicorn read its configuration again, and the metrics must outlive that.
+    """
+    return _prepared or prepare(os.environ, standard_output(sys.stdout))
+
+
+def prepare(  # noqa: PLR0913 - each but the first two has a default
+    environ: Mapping[str, str],
+    stdout: TextIO,
+    *,
+    limits: Callable[[Settings], Limits] = lambda settings: Limits(settings.max_body_bytes, settings.keep_alive),
+    shared_memory: Path = SHARED_MEMORY,
+    slots: int | None = None,
+    metrics_server: type[MetricsServer] = MetricsServer,
+) -> Hooks:
+    """Read the settings, configure the logs, check the ports and make the files of the metrics.
+
+    Raises SystemExit with a status of docs/reference/exit-statuses.md, after one line that says what is wrong.
+    """
+    global _prepared  # noqa: PLW0603 - gunicorn's configuration is a file that is executed, and can be handed nothing
+    output = LogOutput(stdout)
+    configure_logs("info", "auto", output, environ)
+    capture_output()
+    try:
+        settings = Settings.from_environ(environ)
+    except SettingError as error:
+        _exit(BAD_SETTING, f"bad setting: {error}", error.variable)
+    configure_logs(settings.log_level, settings.log_format, output, environ)
+    for variable, port in (("PORT", settings.port), ("METRICS_PORT", settings.metrics_port)):
+        _check_port(variable, port, settings)
+    try:
+        _prepared = Hooks(settings, limits(settings), shared_memory, slots, metrics_server)
+    except OSError as error:
+        _exit(CANNOT_CREATE, f"cannot create the metric files in {error.filename}: {error.strerror}")
+    output.count_dropped = _prepared.count_dropped_line
+    return _prepared
+
+
+def _check_port(variable: str, port: int, settings: Settings) -> None:
+    # gunicorn would try five times and not say what to do; on a Mac, port 5000 belongs to the AirPlay Receiver.
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            for listener in listen_on_all(addresses(settings.bind), port):
+                listener.close()
+        except OSError as error:
+            if time.monotonic() < until and not isinstance(error, PermissionError):
+                time.sleep(0.1)
+                continue
+            _exit(
+                PORT_TAKEN, f"cannot listen on port {port}: {error.strerror}; set {variable} to another port", variable
+            )
+        return
+
+
+def _exit(status: int, event: str, variable: str | None = None) -> NoReturn:
+    structlog.get_logger().critical(event, **({"variable": variable} if variable else {}))
+    sys.exit(status)

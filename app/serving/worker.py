@@ -1,0 +1,151 @@
+"""The worker of gunicorn: a process that runs the HTTP server."""
+
+import os
+import signal
+from functools import partial
+from http import HTTPMethod, HTTPStatus
+from time import monotonic
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.workers.base import Worker as BaseWorker
+
+from app.observability.request_log import PROBES
+from app.observability.request_record import ENVIRON_KEY, RequestRecord
+from app.observability.scoreboard import CONNECTIONS, WAITING, State, scoreboard
+from app.serving.event_loop import new_event_loop
+from app.serving.http.rejection import Rejection
+from app.serving.http.request import BODY_BYTES, STARTED_AT, base_environ
+from app.serving.http.server import HttpServer
+from app.serving.http.service import Headers, Service
+from app.web.problem_details import problem_body, problem_headers, status_line
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+    from app.observability.middleware import RequestMiddleware
+    from app.serving.hooks import Hooks
+
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+
+# The master kills those who are still there when the grace is over, and logs and counts a crash: a worker ends before.
+END_SECONDS = 0.5
+
+# The master signals its workers one after the other. Only when it has reached all of them a worker can tell a stop from
+# a reload, in which others stay.
+SIGNALLING_SECONDS = 0.1
+
+
+class Worker(BaseWorker):  # type: ignore[misc]
+    """Serves connections by an event loop; docs/architecture.md tells what this adds to gunicorn's own."""
+
+    hooks: "Hooks"
+    slot: int
+
+    new_event_loop = staticmethod(new_event_loop)
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._is_aborted = False
+        # The master takes the time of the heartbeat's file, which is new, for a moment in a future far away: a worker
+        # that hung before its first heartbeat would never be killed.
+        self.notify()
+
+    def init_signals(self) -> None:
+        """Set the handlers for the signals that run() lets in. Earlier there would be no server to stop."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # gunicorn's own master has not.
+        super().init_signals()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # A terminal that closes sends it to the whole group.
+
+    def run(self) -> None:
+        """Serve until told to stop, the grace for those who are connected included."""
+        self._loop = self.new_event_loop()
+        listeners = [listener.sock.dup() for listener in self.sockets]
+        for listener in self.sockets:
+            listener.sock.close()
+        self._server = HttpServer(self._loop, listeners, self._service(), self.hooks.limits, self.cfg.threads)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        self._server.run()
+
+    def _service(self) -> Service:
+        self._middleware: RequestMiddleware = self.wsgi.extensions["request_middleware"]
+        return Service(
+            application=self.wsgi,
+            environ=base_environ(
+                self.hooks.settings.port, multithread=self.cfg.threads > 1, multiprocess=self.cfg.workers > 1
+            ),
+            answer_rejection=self._answer_rejection,
+            has_fewest_connections=scoreboard.has_fewest_connections,
+            count_connections=partial(scoreboard.count, CONNECTIONS),
+            set_waiting=partial(scoreboard.put, WAITING),
+            is_urgent=PROBES.__contains__,
+            heartbeat=self._heartbeat,
+            served=self._count,
+            is_aborted=lambda: self._is_aborted,
+        )
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to leave; where a stop drains, a second SIGTERM ends the draining."""
+        if self.alive:
+            super().handle_exit(sig, frame)
+            scoreboard.set_state(self.slot, State.LEAVING)
+            self._loop.call_soon_threadsafe(self._loop.call_later, SIGNALLING_SECONDS, self._leave)
+        elif not scoreboard.has_serving():
+            self._loop.call_soon_threadsafe(self._server.stop, self._grace)
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """End at once: by SystemExit, whatever a view makes of its own, or by the event loop.
+
+        uvloop would take a SystemExit in the callback of a connection for the fault of that connection.
+        """
+        self._is_aborted = True
+        if self._server.is_polling:
+            self._loop.call_soon_threadsafe(self._server.abort)
+        else:
+            super().handle_quit(sig, frame)
+
+    def handle_abort(self, sig: int, frame: FrameType | None) -> None:
+        """End at once, too: the master has had no heartbeat for too long."""
+        self._is_aborted = True
+        super().handle_abort(sig, frame)
+
+    @property
+    def _grace(self) -> float:
+        return self.hooks.settings.graceful_timeout - END_SECONDS
+
+    def _leave(self) -> None:
+        if scoreboard.has_serving():
+            self._server.stop(self._grace)
+        else:
+            self._server.drain(self.hooks.settings.drain_seconds, self._grace)
+
+    def _heartbeat(self) -> None:
+        self.notify()
+        if os.getppid() != self.ppid and self.alive:
+            self.log.error("worker %s exiting: lost its master", self.pid)
+            self.handle_exit(signal.SIGTERM, None)
+
+    def _count(self) -> None:
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("worker %s exiting after %s requests", self.pid, self.nr)
+            self.handle_exit(signal.SIGTERM, None)
+
+    def _answer_rejection(self, environ: "WSGIEnvironment", rejection: Rejection) -> tuple[str, Headers, bytes]:
+        known: RequestRecord | None = environ.get(ENVIRON_KEY)
+        record = known or self._middleware.describe(environ)
+        body = problem_body(rejection.status, rejection.detail, record.request_id)
+        if known is None:  # And the application has not failed on it, which has its line and its count already.
+            record.status = rejection.status
+            record.reason = rejection.reason
+            record.duration = monotonic() - environ[STARTED_AT]
+            record.request_bytes = environ[BODY_BYTES]
+            record.response_bytes = 0 if record.method == HTTPMethod.HEAD else len(body)
+            if error := rejection.__cause__:
+                record.error = type(error).__name__
+                self.log.error("unhandled exception", exc_info=error, extra={"request_id": record.request_id})
+            self._middleware.reject(record)
+        headers = problem_headers(record.request_id)
+        if rejection.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers.append(("Retry-After", "1"))
+        return status_line(rejection.status), headers, body

@@ -1,0 +1,9 @@
+"""What this service is for: exact sums. A copy of the project replaces this folder."""
+
+from pathlib import Path
+
+from app.sums.view import blueprint
+
+OPENAPI = Path(__file__).with_name("openapi.json")
+
+__all__ = ["OPENAPI", "blueprint"]

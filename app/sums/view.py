@@ -1,0 +1,71 @@
+"""The sum: `POST /`."""
+
+from flask import Blueprint, Response, after_this_request, request
+from structlog.contextvars import bind_contextvars
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+
+from app.observability.request_log import declare_key
+from app.sums import metrics, page
+from app.sums.decoding import BodyError, MalformedError, NotNumbersError, OutOfRangeError
+from app.sums.summation import add
+from app.web.problems import Problem
+
+blueprint = Blueprint("sums", __name__)
+blueprint.register_blueprint(page.blueprint)
+
+declare_key("numbers")
+
+# Status and outcome of each kind of error.
+PROBLEMS = {
+    MalformedError: (400, "malformed"),
+    NotNumbersError: (422, "not_numbers"),
+    OutOfRangeError: (422, "out_of_range"),
+}
+
+# Longer ones are not quoted.
+HOST_CHARACTERS = 64
+
+
+@blueprint.post("/")
+def sum_numbers() -> Response:
+    """Answer the exact sum of the list `data` as one bare JSON number."""
+    if request.environ.get("HTTP_CONTENT_ENCODING", "").lower() not in {"", "identity"}:
+        metrics.outcomes["unsupported"].inc()
+        detail = "Content-Encoding: compressed bodies are not read"
+        raise Problem(415, detail, reason="the body is compressed", headers=[("Accept-Encoding", "identity")])
+    body = _read_body()
+    metrics.body_bytes.observe(len(body))
+    try:
+        total = add(body)
+    except BodyError as error:
+        status, outcome = PROBLEMS[type(error)]
+        metrics.outcomes[outcome].inc()
+        raise Problem(status, str(error), reason=error.reason) from None
+    metrics.outcomes["ok"].inc()
+    metrics.numbers.observe(total.numbers)
+    bind_contextvars(numbers=total.numbers)
+    return Response(f"{total.text}\n".encode(), content_type="application/json")
+
+
+@blueprint.get("/")
+def page_or_usage() -> Response:
+    """Answer the page where a browser asks; refuse other clients, with the curl line that works."""
+    after_this_request(page.vary_by_accept)
+    if page.prefers_html(request):
+        return page.page_response()
+    # werkzeug takes a Host that is no host for an empty one.
+    host = request.host if 0 < len(request.host) <= HOST_CHARACTERS else f"localhost:{request.environ['SERVER_PORT']}"
+    address = f"{request.scheme}://{host}{request.root_path}/"
+    detail = f"""GET is not allowed here; to add numbers: curl -X POST -d '{{"data": ["1", "2"]}}' {address}"""
+    raise Problem(405, detail, headers=[("Allow", "POST, OPTIONS")])
+
+
+def _read_body() -> bytes:
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        metrics.outcomes["too_large"].inc()
+        raise
+    except BadRequest:  # The client has gone before it had sent all that it had announced.
+        metrics.outcomes["malformed"].inc()
+        raise

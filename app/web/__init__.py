@@ -1,0 +1,1 @@
+"""What any such service answers: problems, probes, its version and its description."""

@@ -1,0 +1,65 @@
+"""The description of the interface: `GET /openapi.json`, put together from the part of each package."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+from flask import Flask, Response
+
+from app.version import __version__
+
+OPERATIONS = frozenset({"get", "put", "post", "delete", "patch", "trace"})
+
+# A variable of a Flask rule, <int:number>, is {number} in OpenAPI.
+_VARIABLE = re.compile(r"<(?:[^<>]*:)?([^<>:]+)>")
+
+
+def init_app(app: Flask, *parts: Path) -> None:
+    """Serve the description: this package's part, and `parts`, each with paths and components of its own."""
+    description = _read(Path(__file__).with_name("openapi.json"))
+    everywhere = description.pop("x-everywhere")
+    description["info"]["version"] = __version__
+    for part in map(_read, parts):
+        description["info"] |= part.get("info", {})
+        description["paths"] |= part["paths"]
+        for kind, components in part.get("components", {}).items():
+            description["components"].setdefault(kind, {}).update(components)
+    app.extensions["openapi"] = {
+        (method, path): tuple(map(int, operation["responses"])) for path, method, operation in _operations(description)
+    }
+    for _, _, operation in _operations(description):
+        _add_everywhere(operation, everywhere)
+    for response in description["components"]["responses"].values():
+        response["headers"] = everywhere["headers"] | response.get("headers", {})
+    body = orjson.dumps(description, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    app.add_url_rule("/openapi.json", "openapi", lambda: Response(body, mimetype="application/json"))
+
+
+def documented(app: Flask) -> Iterator[tuple[str, str, int]]:
+    """List method, rule and status of what the parts themselves say; not what the server may answer everywhere."""
+    rules = {_VARIABLE.sub(r"{\1}", rule.rule): rule.rule for rule in app.url_map.iter_rules()}
+    for (method, path), statuses in app.extensions["openapi"].items():
+        for status in statuses:
+            yield method.upper(), rules[path], status
+
+
+def _add_everywhere(operation: dict[str, Any], everywhere: dict[str, Any]) -> None:
+    # What each request may bear and each answer does, so that a package's part need not say it again.
+    operation["parameters"] = everywhere["parameters"] + operation.get("parameters", [])
+    for response in operation["responses"].values():
+        if "$ref" not in response:
+            response["headers"] = everywhere["headers"] | response.get("headers", {})
+    operation["responses"] = dict(sorted((everywhere["responses"] | operation["responses"]).items()))
+
+
+def _operations(description: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in description["paths"].items():
+        for method in OPERATIONS & item.keys():
+            yield path, method, item[method]
+
+
+def _read(part: Path) -> dict[str, Any]:
+    content: dict[str, Any] = orjson.loads(part.read_bytes())
+    return content

@@ -1,0 +1,84 @@
+"""The master and its workers: the dead are replaced, the number can be changed, none is left over."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support import example
+from tests.support.http_client import exchange, is_refused
+from tests.support.scraping import scrape
+from tests.support.service import LIMIT_SECONDS, Service, running, wait_until, wait_until_workers
+
+
+def test_a_killed_worker_is_replaced(output: Path) -> None:
+    """When all workers die at once, new ones take their place, and the log says what has happened."""
+    with running(output) as service:
+        before = wait_until_workers(service, 2)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        wait_until_workers(service, 2, other_than=before)
+        assert exchange(service.port, example.REQUEST).body == example.ANSWER
+        killed = [line for line in service.lines() if "SIGKILL" in line["event"]]
+        assert ["error"] * 2 == [line["level"] for line in killed]
+
+
+def boots(service: Service) -> int:
+    """Count the workers that have been started."""
+    return sum(line["event"].startswith("Booting worker") for line in service.lines())
+
+
+def cpu_seconds(service: Service) -> float:
+    """Measure the CPU time of the master, and of the children that it has outlived."""
+    return sum(psutil.Process(service.process.pid).cpu_times()[:4])
+
+
+def test_workers_that_fail_do_not_let_the_master_spin(output: Path, tmp_path: Path) -> None:
+    """Where each worker fails as soon as it runs, a CPU is not busy with it; when the cause has gone, it serves."""
+    failing = tmp_path / "failing"
+    with running(output, arguments=["--failing", failing]) as service:
+        before = boots(service)
+        failing.touch()
+        for pid in service.workers():
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: boots(service) >= before + 2, "workers fail")
+        begun, spent = time.monotonic(), cpu_seconds(service)
+        wait_until(lambda: boots(service) >= before + 10, "more workers fail")
+        assert (cpu_seconds(service) - spent) / (time.monotonic() - begun) < 0.5
+        assert scrape(service).samples['gunicorn_worker_exits_total{reason="crashed"}'] >= 10
+        failing.unlink()
+        wait_until_workers(service, 2)
+        service.wait_until_ready()
+        assert exchange(service.port, example.REQUEST).body == example.ANSWER
+
+
+@pytest.mark.measured
+def test_workers_do_not_outlive_the_master(output: Path) -> None:
+    """When the master is killed, the workers end by themselves, and the ports are free again."""
+    with running(output) as service:
+        children = service.tree()[1:]
+        service.process.kill()
+        service.wait()
+        _, alive = psutil.wait_procs(children, LIMIT_SECONDS)
+        assert [] == alive
+        assert is_refused(service.port)
+
+
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGTTIN, 3), (signal.SIGTTOU, 1)])
+def test_the_number_of_workers_can_be_changed(output: Path, number: signal.Signals, workers: int) -> None:
+    """SIGTTIN adds a worker, SIGTTOU removes one, and the service goes on."""
+    with running(output) as service:
+        wait_until_workers(service, 2)
+        service.signal(number)
+        wait_until_workers(service, workers)
+        assert exchange(service.port, example.REQUEST).body == example.ANSWER
+
+
+def test_sigusr2_starts_no_second_master(service: Service) -> None:
+    """A second master would want the same metrics port: the signal is refused with a line."""
+    service.signal(signal.SIGUSR2)
+    wait_until(lambda: [line for line in service.lines() if "SIGUSR2" in line["event"]], "the refusal is logged")
+    assert exchange(service.port, example.REQUEST).body == example.ANSWER

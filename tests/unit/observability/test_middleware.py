@@ -1,0 +1,415 @@
+"""The measuring point: every request passes it once, and its line in the log and the metrics are told the same."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+from flask import Flask, Response
+from prometheus_client import REGISTRY
+from werkzeug.test import EnvironBuilder
+
+from app.observability import middleware as module
+from app.observability.correlation import Trace
+from app.observability.metrics import metrics
+from app.observability.middleware import RequestMiddleware, init_app
+from app.observability.request_record import current_record
+from app.observability.scoreboard import IN_PROGRESS, scoreboard
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.support.log_lines import Lines
+
+COUNT = "http_request_duration_seconds_count"
+
+
+class Clock:
+    """A clock that only moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Give the clock of the measuring point."""
+    clock = Clock()
+    monkeypatch.setattr(module, "monotonic", clock)
+    return clock
+
+
+@pytest.fixture
+def app(log_lines: "Lines", make_settings: Callable[..., Settings]) -> Flask:  # noqa: ARG001 - before the application
+    """Make an application whose bodies have up to 100 bytes, and measure it."""
+    app = Flask("measured", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = 100
+    init_app(app, make_settings(max_body_bytes=100))
+    return app
+
+
+@pytest.fixture
+def measure(app: Flask, make_settings: Callable[..., Settings]) -> Callable[..., RequestMiddleware]:
+    """Put the measuring point before any WSGI application."""
+    return lambda application: RequestMiddleware(application, app.url_map, make_settings(max_body_bytes=100))
+
+
+class Body:
+    """A response that tells when it is closed, and lets time go by."""
+
+    def __init__(self, clock: Callable[[], float], *chunks: bytes, error: BaseException | None = None) -> None:
+        self.clock: Any = clock
+        self.chunks = chunks
+        self.error = error
+        self.closed = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Hand out the chunks, half a second for each."""
+        for chunk in self.chunks:
+            self.clock.now += 0.5
+            yield chunk
+        if self.error:
+            raise self.error
+
+    def close(self) -> None:
+        """Take a quarter of a second to close."""
+        self.closed += 1
+        self.clock.now += 0.25
+
+
+def environ(**changes: Any) -> dict[str, Any]:
+    """Make an environ as a server does."""
+    return EnvironBuilder(environ_base={"REMOTE_ADDR": "203.0.113.9"}, **changes).get_environ()
+
+
+def answering(response: Iterable[bytes], status: str = "200 OK") -> Callable[..., Iterable[bytes]]:
+    """Make an application that answers with a response."""
+
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response(status, [("Content-Type", "text/plain")])
+        return response
+
+    return application
+
+
+def ignore_start(*_: Any) -> None:
+    """Take the status and the headers and forget them."""
+
+
+def serve(application: RequestMiddleware, request: dict[str, Any]) -> bytes:
+    """Read and close the response to a request, as a server does."""
+    response = application(request, ignore_start)
+    try:
+        return b"".join(response)
+    finally:
+        response.close()  # type: ignore[attr-defined]
+
+
+def count(method: str = "GET", route: str = "unmatched", status: int = 200) -> float:
+    """Read how many requests have been counted."""
+    labels = {"method": method, "route": route, "status": str(status)}
+    return REGISTRY.get_sample_value(COUNT, labels) or 0.0
+
+
+def test_duration_until_the_response_is_closed(
+    measure: Callable[..., RequestMiddleware], clock: Clock, log_lines: "Lines"
+) -> None:
+    """A request takes from the call of the application to the end of closing, its body included."""
+    body = Body(clock, b"ab", b"cde")
+    response = measure(answering(body, "201 CREATED"))(environ(), ignore_start)
+    assert b"abcde" == b"".join(response)
+    assert [] == log_lines.raw
+    before = count(status=201)
+    response.close()  # type: ignore[attr-defined]
+    response.close()  # type: ignore[attr-defined]
+    line = log_lines.only
+    expected = (201, 1250.0, 0.0, 5, 1)
+    assert expected == (line["status"], line["duration_ms"], line["queue_ms"], line["response_bytes"], body.closed)
+    assert before + 1 == count(status=201)
+
+
+def test_duration_from_the_arrival(measure: Callable[..., RequestMiddleware], clock: Clock, log_lines: "Lines") -> None:
+    """Where the server tells when a request has arrived, the wait until the application is called counts."""
+    request = environ() | {"request.received_at": clock.now - 2.0}
+    serve(measure(answering(Body(clock, b"ab"))), request)
+    assert (2750.0, 2000.0) == (log_lines.only["duration_ms"], log_lines.only["queue_ms"])
+
+
+def test_response_without_close(measure: Callable[..., RequestMiddleware], log_lines: "Lines") -> None:
+    """A response need not have a way to be closed."""
+    assert b"ab" == serve(measure(answering([b"ab"])), environ())
+    assert "reason" not in log_lines.only
+
+
+def test_response_that_fails_to_close(
+    measure: Callable[..., RequestMiddleware], clock: Clock, log_lines: "Lines"
+) -> None:
+    """A response that cannot be closed is told of all the same, once."""
+    body = Body(clock)
+    body.close = lambda: 1 / 0  # type: ignore[assignment, method-assign, return-value]
+    with pytest.raises(ZeroDivisionError):
+        serve(measure(answering(body)), environ())
+    assert ["request"] == [line["event"] for line in log_lines.json]
+
+
+@pytest.mark.parametrize(
+    ("error", "events"), [(LookupError, ["unhandled exception", "request"]), (SystemExit, ["request"])]
+)
+def test_crash(
+    measure: Callable[..., RequestMiddleware],
+    clock: Clock,
+    log_lines: "Lines",
+    error: type[BaseException],
+    events: list[str],
+) -> None:
+    """An application that raises is told of as 500 with the kind of the error, and the error goes on."""
+
+    def application(_environ: dict[str, Any], _start_response: Callable[..., Any]) -> Iterable[bytes]:
+        clock.now += 2.0
+        raise error("secret")
+
+    with pytest.raises(error):
+        measure(application)(environ(), ignore_start)
+    *_, line = log_lines.json
+    assert events == [line["event"] for line in log_lines.json]
+    assert (500, error.__name__, 2000.0, "unhandled exception") == (
+        line["status"],
+        line["error"],
+        line["duration_ms"],
+        line["reason"],
+    )
+    assert 1 == len({line["request_id"] for line in log_lines.json})
+
+
+def test_crash_while_the_body_is_made(
+    measure: Callable[..., RequestMiddleware], clock: Clock, log_lines: "Lines"
+) -> None:
+    """A response that breaks off has failed, whatever status it had begun with; its traceback is in the log."""
+    with pytest.raises(LookupError):
+        serve(measure(answering(Body(clock, b"ab", error=LookupError("secret")))), environ())
+    traceback, line = log_lines.json
+    assert "LookupError: secret" in traceback["traceback"]
+    assert (500, "LookupError", traceback["event"]) == (line["status"], line["error"], line["reason"])
+    assert traceback["request_id"] == line["request_id"]
+
+
+def test_client_that_is_gone(measure: Callable[..., RequestMiddleware], clock: Clock, log_lines: "Lines") -> None:
+    """A response that the server closes before its end has met a client that is gone; its status stands."""
+    response = measure(answering(Body(clock, b"ab", b"c")))(environ(), ignore_start)
+    next(iter(response))
+    response.close()  # type: ignore[attr-defined]
+    line = log_lines.only
+    assert ("info", 200, 2, "client disconnected before the response was complete") == (
+        line["level"],
+        line["status"],
+        line["response_bytes"],
+        line["reason"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [("HEAD", "200 OK"), ("GET", "204 NO CONTENT"), ("GET", "304 NOT MODIFIED")]
+)
+def test_response_without_a_body(
+    measure: Callable[..., RequestMiddleware], log_lines: "Lines", method: str, status: str
+) -> None:
+    """A server need not read a response that has no body."""
+    measure(answering([], status))(environ(method=method), ignore_start).close()  # type: ignore[attr-defined]
+    assert "reason" not in log_lines.only
+
+
+def test_headers(measure: Callable[..., RequestMiddleware]) -> None:
+    """Every answer carries the request id and forbids sniffing, beside its own headers."""
+    started: list[Any] = []
+    measure(answering([]))(environ(headers={"X-Request-ID": "abc"}), lambda *arguments: started.extend(arguments))
+    expected = [("Content-Type", "text/plain"), ("X-Request-ID", "abc"), ("X-Content-Type-Options", "nosniff")]
+    assert ["200 OK", expected, None] == started
+
+
+def test_write_of_start_response_is_passed_on(measure: Callable[..., RequestMiddleware]) -> None:
+    """The old way to write of PEP 3333 still works behind the measuring point."""
+    written: list[bytes] = []
+
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [])(b"written")
+        return []
+
+    measure(application)(environ(), lambda *_: written.append)
+    assert [b"written"] == written
+
+
+def test_record_of_an_environ(measure: Callable[..., RequestMiddleware]) -> None:
+    """A request is described by what its environ says."""
+    record = measure(answering([])).describe(
+        {
+            "REQUEST_METHOD": "POST",
+            "PATH_INFO": "/a b",
+            "REMOTE_ADDR": "127.0.0.1",
+            "HTTP_X_FORWARDED_FOR": "198.51.100.1",
+            "HTTP_X_REQUEST_ID": "abc",
+            "HTTP_USER_AGENT": "curl/8",
+            "HTTP_TRACEPARENT": f"00-{'1' * 32}-{'2' * 16}-01",
+        }
+    )
+    expected = ("abc", "POST", "/a b", "198.51.100.1", "curl/8", Trace("1" * 32, "2" * 16))
+    assert expected == (record.request_id, record.method, record.path, record.client, record.user_agent, record.trace)
+
+
+def test_record_of_next_to_nothing(measure: Callable[..., RequestMiddleware]) -> None:
+    """A request of which only the beginning has arrived can be described, too: what is not known is None."""
+    record = measure(answering([])).describe({"REQUEST_METHOD": "", "REMOTE_ADDR": ""})
+    assert (None,) * 5 == (record.method, record.path, record.client, record.user_agent, record.trace)
+    assert 32 == len(record.request_id)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/plain", "/plain"),
+        ('/quotes"and\\backslashes', '/quotes"and\\backslashes'),
+        ("/line\nbreak\r", "/line\\nbreak\\r"),
+        ("/\x1b[31m\x7f\x00", "/\\x1b[31m\\x7f\\x00"),
+        ("/\u202e\u2028", "/\\u202e\\u2028"),
+        ("/\xe2\x80\xae", "/\\xe2\\x80\\xae"),
+        ("/é", "/\\xe9"),
+        ("x" * 600, "x" * 512),
+        ("\n" * 600, "\\n" * 256),
+        ("\U0001f600" * 600, "\\U0001f600" * 51 + "\\U"),
+    ],
+    ids=lambda text: ascii(text)[:24],
+)
+def test_logged_text_is_harmless(measure: Callable[..., RequestMiddleware], text: str, expected: str) -> None:
+    """Method, path and user agent are at most 512 characters of printable ASCII."""
+    record = measure(answering([])).describe({"REQUEST_METHOD": text, "PATH_INFO": text, "HTTP_USER_AGENT": text})
+    assert (expected, expected, expected) == (record.method, record.path, record.user_agent)
+
+
+def test_rejection(measure: Callable[..., RequestMiddleware], log_lines: "Lines") -> None:
+    """What the server refuses by itself is logged, and counted apart from what the application has answered."""
+    middleware = measure(answering([]))
+    record = middleware.describe({"REMOTE_ADDR": "192.0.2.1"})
+    record.status, record.reason = 431, "the head is larger than 16384 bytes"
+    before = REGISTRY.get_sample_value("http_requests_rejected_total", {"status": "431"}) or 0.0
+    middleware.reject(record)
+    line = log_lines.only
+    assert ("warning", 431, record.reason, "192.0.2.1") == (
+        line["level"],
+        line["status"],
+        line["reason"],
+        line["client"],
+    )
+    unknown = ("method", "path", "route", "duration_ms", "queue_ms", "request_bytes", "response_bytes", "user_agent")
+    assert {None} == {line[key] for key in unknown}
+    assert before + 1 == REGISTRY.get_sample_value("http_requests_rejected_total", {"status": "431"})
+
+
+def test_in_progress(measure: Callable[..., RequestMiddleware]) -> None:
+    """A request is in progress from its call to its end."""
+    before = sum(scoreboard.column(IN_PROGRESS))
+    response = measure(answering([]))(environ(), ignore_start)
+    assert before + 1 == sum(scoreboard.column(IN_PROGRESS))
+    response.close()  # type: ignore[attr-defined]
+    assert before == sum(scoreboard.column(IN_PROGRESS))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "route"),
+    [
+        ("GET", "/items/1", "/items/<int:number>"),
+        ("GET", "/items/2", "/items/<int:number>"),
+        ("GET", "/items/x", "unmatched"),
+        ("GET", "/nowhere", "unmatched"),
+        ("PUT", "/items/1", "/items/<int:number>"),
+        ("GET", "/folder", "unmatched"),
+        ("PUT", "/folder", "unmatched"),
+    ],
+)
+def test_route_is_the_rule(app: Flask, log_lines: "Lines", method: str, path: str, route: str) -> None:
+    """The route is the rule, also for a wrong method; without one it is `unmatched`: there is no end to paths."""
+    app.add_url_rule("/items/<int:number>", endpoint="item", view_func=_item)
+    app.add_url_rule("/folder/", view_func=lambda: "", methods=["GET"])
+    app.test_client().open(path, method=method, buffered=True)
+    assert route == log_lines.only["route"]
+
+
+def test_record_of_the_request_is_current(measure: Callable[..., RequestMiddleware], log_lines: "Lines") -> None:
+    """The application finds the record of its request, as a value of its context and in the environ."""
+
+    def application(request: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("400 BAD REQUEST", [])
+        record = current_record()
+        assert record is request["app.request_record"]
+        record.reason = "because"
+        yield b"x"
+
+    serve(measure(application), environ())
+    assert "because" == log_lines.only["reason"]
+    assert current_record() is None
+
+
+def test_contexts_of_requests_are_apart(measure: Callable[..., RequestMiddleware], log_lines: "Lines") -> None:
+    """Two responses that a server reads in turns keep what is bound to their lines, and their context variables."""
+    variable: ContextVar[str] = ContextVar("variable", default="none")
+
+    def application(request: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        structlog.contextvars.bind_contextvars(customer=request["PATH_INFO"])
+        variable.set(request["PATH_INFO"])
+        yield b"one"
+        structlog.get_logger().info("between")
+        yield variable.get().encode()
+
+    responses = [measure(application)(environ(path=path), ignore_start) for path in ("/a", "/b")]
+    assert [b"one", b"one"] == [next(iter(response)) for response in responses]
+    assert [[b"/a"], [b"/b"]] == [list(response) for response in responses]
+    for response in responses:
+        response.close()  # type: ignore[attr-defined]
+    assert ["/a", "/b", "/a", "/b"] == [line["customer"] for line in log_lines.json]
+    assert "none" == variable.get()
+
+
+@pytest.mark.parametrize(("length", "expected"), [("20", 20), ("", 0), ("x", 0), ("-1", 0), ("9" * 5000, 0), ("٣", 0)])
+def test_size_of_a_request(
+    measure: Callable[..., RequestMiddleware], log_lines: "Lines", length: str, expected: int
+) -> None:
+    """The size of a request is what its Content-Length says, if that is a number."""
+    serve(measure(answering([])), environ() | {"CONTENT_LENGTH": length})
+    assert expected == log_lines.only["request_bytes"]
+
+
+@pytest.mark.parametrize(("size", "status", "logged"), [(0, 200, 0), (99, 200, 99), (100, 200, 100), (5000, 413, 101)])
+def test_chunked_body(app: Flask, log_lines: "Lines", size: int, status: int, logged: int) -> None:
+    """A view gets the whole of a chunked body up to the limit, or the client a 413; what was read is its size."""
+    app.add_url_rule("/", view_func=_length, methods=["POST"])
+    chunked = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    response = app.test_client().post("/", data=b"x" * size, environ_overrides=chunked, buffered=True)
+    assert status == response.status_code
+    assert logged == log_lines.only["request_bytes"]
+    assert status != 200 or str(size) == response.text
+
+
+def _item(number: int) -> str:
+    return str(number)
+
+
+def _length() -> Response:
+    from flask import request  # noqa: PLC0415
+
+    return Response(str(len(request.get_data())))
+
+
+def test_do_not_track(app: Flask, log_lines: "Lines") -> None:
+    """A view that prometheus-flask-exporter's decorator excepts is in the log, and not in the metrics."""
+    app.add_url_rule("/quiet", view_func=metrics.do_not_track()(lambda: "quiet"))
+    assert "quiet" == app.test_client().get("/quiet", buffered=True).text
+    assert ("/quiet", 200) == (log_lines.only["route"], log_lines.only["status"])
+    assert 0 == count(route="/quiet")
+
+
+def test_extension(app: Flask) -> None:
+    """The application tells a server what measures it."""
+    assert app.extensions["request_middleware"] is app.wsgi_app

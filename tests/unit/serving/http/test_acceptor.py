@@ -1,0 +1,188 @@
+"""The acceptor: which worker takes a new client."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.serving.http.acceptor import CLIENTS_PER_TURN, PASSED_TURNS, UNREAD_BYTES, Acceptor
+from tests.support.event_loop import run_until
+
+
+class Turns:
+    """An event loop of which a test calls each turn: that the listening socket is readable."""
+
+    def __init__(self) -> None:
+        self.turn: Callable[[], None] = lambda: None
+
+    def add_reader(self, _listener: object, turn: Callable[[], None]) -> None:
+        """Take what is to be called."""
+        self.turn = turn
+
+    def remove_reader(self, _listener: object) -> None:
+        """Call it no more."""
+        del self.turn
+
+
+class Worker:
+    """An acceptor with what it needs, and what it has handed on."""
+
+    def __init__(self, loop: Any, listener: Any) -> None:
+        self.clients: list[socket.socket] = []
+        self.peers: list[str] = []
+        self.has_fewest_until = 1000
+        self.made_room = 0
+        self.acceptor = Acceptor(loop, listener, self.has_fewest, self.welcome, self.make_room)
+
+    def has_fewest(self) -> bool:
+        """Tell whether it has fewer clients than it should."""
+        return len(self.clients) < self.has_fewest_until
+
+    def welcome(self, client: socket.socket, peer: str) -> None:
+        """Take a client."""
+        self.clients.append(client)
+        self.peers.append(peer)
+
+    def make_room(self) -> None:
+        """Count that room was asked for."""
+        self.made_room += 1
+
+    def close(self) -> None:
+        """Let the clients go."""
+        for client in self.clients:
+            client.close()
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """Listen on the loopback interface."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        yield listener
+
+
+@pytest.fixture
+def loop_of_turns() -> Turns:
+    """Make an event loop of which the test calls the turns."""
+    return Turns()
+
+
+@pytest.fixture
+def worker(loop_of_turns: Turns, listener: socket.socket) -> Iterator[Worker]:
+    """Accept from the listener."""
+    worker = Worker(loop_of_turns, listener)
+    yield worker
+    worker.close()
+
+
+@pytest.fixture
+def connect(listener: socket.socket) -> Iterator[Callable[[int], None]]:
+    """Connect a number of clients to the listener."""
+    with ExitStack() as stack:
+
+        def connect(number: int) -> None:
+            for _ in range(number):
+                stack.enter_context(socket.create_connection(listener.getsockname()))
+
+        yield connect
+
+
+def test_a_client_is_accepted_at_once(
+    loop: asyncio.AbstractEventLoop, listener: socket.socket, connect: Callable[[int], None]
+) -> None:
+    """A worker that has the fewest connections takes a new one as soon as it is there."""
+    worker = Worker(loop, listener)
+    connect(1)
+    run_until(loop, lambda: worker.clients)
+    worker.acceptor.close(is_last=False)
+    assert (["127.0.0.1"], [False]) == (worker.peers, [client.getblocking() for client in worker.clients])
+    worker.close()
+
+
+def test_a_client_is_left_to_others_for_a_moment_only(
+    worker: Worker, loop_of_turns: Turns, connect: Callable[[int], None]
+) -> None:
+    """A worker with more connections than another one passes some turns for each client that it takes."""
+    worker.has_fewest_until = 0
+    connect(2)
+    numbers = []
+    for _ in range(2 * (PASSED_TURNS + 1)):
+        loop_of_turns.turn()
+        numbers.append(len(worker.clients))
+    assert [0] * PASSED_TURNS + [1] * (PASSED_TURNS + 1) + [2] == numbers
+
+
+def test_those_that_wait_are_taken_together(
+    worker: Worker, loop_of_turns: Turns, connect: Callable[[int], None]
+) -> None:
+    """New clients need not wait for a turn each, which may take long; but one turn does not take all of them."""
+    connect(CLIENTS_PER_TURN + 1)
+    numbers = []
+    for _ in range(2):
+        loop_of_turns.turn()
+        numbers.append(len(worker.clients))
+    assert [CLIENTS_PER_TURN, CLIENTS_PER_TURN + 1] == numbers
+
+
+def test_a_worker_that_no_longer_has_the_fewest_leaves_the_rest_to_others(
+    worker: Worker, loop_of_turns: Turns, connect: Callable[[int], None]
+) -> None:
+    """With each client that a worker takes it looks again at whose turn it is."""
+    worker.has_fewest_until = 2
+    connect(4)
+    loop_of_turns.turn()
+    assert 2 == len(worker.clients)
+
+
+def test_another_worker_can_be_quicker(worker: Worker, loop_of_turns: Turns) -> None:
+    """A client that another worker has taken meanwhile is no error."""
+    loop_of_turns.turn()
+    assert ([], 0) == (worker.clients, worker.made_room)
+
+
+def test_room_is_made_where_the_system_has_none(loop_of_turns: Turns) -> None:
+    """Where accept() fails, as it does without a free descriptor, a connection has to give way."""
+
+    def accept() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    listener = SimpleNamespace(accept=accept, setblocking=lambda _: None, setsockopt=lambda *_: None)
+    worker = Worker(loop_of_turns, listener)
+    loop_of_turns.turn()
+    assert ([], 1) == (worker.clients, worker.made_room)
+
+
+@pytest.mark.parametrize(("is_last", "expected"), [(True, 2), (False, 0)])
+def test_the_last_worker_takes_those_that_wait(
+    worker: Worker, listener: socket.socket, connect: Callable[[int], None], expected: int, *, is_last: bool
+) -> None:
+    """When the socket is closed for good, those that the kernel has let in are taken first."""
+    connect(2)
+    worker.acceptor.close(is_last=is_last)
+    assert (expected, -1) == (len(worker.clients), listener.fileno())
+
+
+def test_what_clients_do_not_read_is_bounded(
+    worker: Worker, loop_of_turns: Turns, connect: Callable[[int], None]
+) -> None:
+    """The kernel takes no megabytes of answers for a client that does not read them."""
+    connect(1)
+    loop_of_turns.turn()
+    assert 4 * UNREAD_BYTES >= worker.clients[0].getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+
+
+def test_a_client_without_an_address(loop_of_turns: Turns, tmp_path: Path) -> None:
+    """A client of a Unix domain socket has no address."""
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        worker = Worker(loop_of_turns, listener)
+        client.connect(str(tmp_path / "socket"))
+        loop_of_turns.turn()
+        assert [""] == worker.peers
+        worker.close()

@@ -1,0 +1,147 @@
+"""The connections of a worker: which of them give way when there is not enough for all."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from app.serving.http.connection import State
+from app.serving.http.connection_table import ConnectionTable
+from app.serving.http.limits import Limits
+
+BODY_BYTES = 2 * 1024 * 1024
+LIMITS = Limits(BODY_BYTES, connections=3)
+FIT = LIMITS.held_bytes // BODY_BYTES
+NOW = 100.0
+STALLED = NOW - LIMITS.stalled - 0.1
+
+
+@dataclass(eq=False)
+class Double:
+    """What the table looks at of a connection."""
+
+    state: State
+    started: float
+    last_received: float
+    deadline: float
+    request_bytes: int
+    held_bytes: int = 0
+
+
+def connection(state: State = State.IDLE, time: float = NOW, held: int = BODY_BYTES) -> Any:
+    """Make a connection that began, was last heard of and will end at a time, with a request of a given size."""
+    return Double(state, time, time, time, held)
+
+
+def table_of(*connections: Any) -> ConnectionTable:
+    """Make a table of connections, each of which has told how much it holds."""
+    table = ConnectionTable(LIMITS)
+    for each in connections:
+        table.add(each)
+        table.account(each)
+    return table
+
+
+def indexes(of: list[Any], among: list[Any]) -> list[int]:
+    """Tell which ones of the connections these are."""
+    return [among.index(each) for each in of]
+
+
+def test_membership() -> None:
+    """A connection is there from its beginning to its end; to remove it twice does no harm."""
+    one, other = connection(), connection()
+    table = table_of(one, other)
+    for each in table:  # Which may change meanwhile.
+        table.remove(each)
+        table.remove(each)
+    assert (0, []) == (len(table), list(table))
+
+
+@pytest.mark.parametrize(("number", "expected"), [(2, False), (3, True), (4, True)])
+def test_is_full(number: int, *, expected: bool) -> None:
+    """There is a limit to the number of connections."""
+    assert expected == table_of(*[connection() for _ in range(number)]).is_full
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        pytest.param([], [], id="none are there"),
+        pytest.param([(State.IDLE, 2.0), (State.IDLE, 1.0)], [1], id="the longest idle"),
+        pytest.param([(State.IDLE, 2.0), (State.RECEIVING, 1.0)], [1], id="the longest in a request"),
+        pytest.param([(State.RESPONDING, 1.0), (State.IDLE, 2.0)], [1], id="idle before not reading"),
+        pytest.param([(State.RESPONDING, 2.0), (State.CLOSING, 1.0)], [1], id="not reading in the end"),
+        pytest.param([(State.WAITING, 1.0)], [], id="not one that waits for its turn"),
+        pytest.param([(State.IDLE, float(n)) for n in range(128)], [0, 1], id="several of many"),
+    ],
+)
+def test_which_give_way(members: list[tuple[State, float]], expected: list[int]) -> None:
+    """Room is made by those that have been silent for the longest time."""
+    connections = [connection(*member) for member in members]
+    assert expected == indexes(table_of(*connections).longest_silent(), connections)
+
+
+@pytest.mark.parametrize(
+    ("times", "grown", "expected"),
+    [
+        pytest.param([NOW] * FIT, -1, None, id="as much as is held"),
+        pytest.param([NOW] * (FIT + 1), -1, -1, id="the one that has grown"),
+        pytest.param([NOW] * (FIT + 1), 0, 0, id="that one, wherever it stands"),
+        pytest.param([NOW, STALLED] + [NOW] * FIT, -1, 1, id="one that has stalled"),
+        pytest.param([STALLED, STALLED - 1.0] + [NOW] * FIT, -1, 1, id="the one that has stalled for the longest time"),
+    ],
+)
+def test_which_request_is_too_much(times: list[float], grown: int, expected: int | None) -> None:
+    """Of requests that hold too much together, one that has stalled is rejected, or else the one that has grown."""
+    connections = [connection(State.RECEIVING, time) for time in times]
+    rejected = table_of(*connections).excess(connections[grown], NOW)
+    assert (None if expected is None else connections[expected]) == rejected
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(connection(State.WAITING, STALLED), id="it waits for its turn"),
+        pytest.param(connection(State.RECEIVING, STALLED, LIMITS.large_bytes), id="it is small"),
+    ],
+)
+def test_which_do_not_give_way(other: Any) -> None:
+    """A request that has arrived, and one that holds little, are not rejected for what others hold."""
+    connections = [connection(State.RECEIVING) for _ in range(FIT + 1)]
+    assert connections[-1] is table_of(other, *connections).excess(connections[-1], NOW)
+
+
+def test_a_small_request_is_never_too_much() -> None:
+    """A request that holds little is received whatever the others hold."""
+    small = connection(State.RECEIVING, held=LIMITS.large_bytes)
+    assert None is table_of(*[connection(State.RECEIVING) for _ in range(FIT + 1)], small).excess(small, NOW)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [(State.RECEIVING, BODY_BYTES), (State.WAITING, BODY_BYTES), (State.RESPONDING, 0), (State.CLOSED, 0)],
+)
+def test_what_counts_as_held(state: State, expected: int) -> None:
+    """A request counts from when it is received until it is served, or its client is gone."""
+    connections = [connection(State.RECEIVING) for _ in range(FIT + 1)]
+    table = table_of(*connections)
+    first, last = connections[0], connections[-1]
+    first.state = state
+    table.account(first)
+    assert (expected, expected == 0) == (first.held_bytes, table.excess(last, NOW) is None)
+
+
+def test_what_is_removed_is_not_held() -> None:
+    """A connection that has ended holds nothing."""
+    connections = [connection(State.RECEIVING) for _ in range(FIT + 1)]
+    table = table_of(*connections)
+    connections[0].state = State.CLOSED
+    table.remove(connections[0])
+    assert None is table.excess(connections[-1], NOW)
+
+
+def test_which_have_expired() -> None:
+    """A time limit holds from its very instant, and not for a request whose turn has yet to come."""
+    members = [(State.IDLE, 1.0), (State.RECEIVING, 2.0), (State.WAITING, 1.0), (State.RESPONDING, 2.1)]
+    connections = [connection(*member) for member in members]
+    assert [0, 1] == sorted(indexes(table_of(*connections).expired(2.0), connections))

@@ -1,0 +1,347 @@
+"""The dispatcher: when the application is called for a request, and what comes of its response."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.serving.http import connection
+from app.serving.http.limits import Limits
+from app.serving.http.request import BODY_BYTES, STARTED_AT
+from tests.support.http_client import Client, post, post_chunked
+
+if TYPE_CHECKING:
+    from tests.unit.serving.http.conftest import Running
+
+Serve = Callable[..., "Running"]
+
+GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
+LIMITS = Limits(body_bytes=100_000)
+LARGE = bytes(range(256)) * 20_000
+
+one_thread_and_several = pytest.mark.parametrize("threads", [1, 2])
+
+
+class Application:
+    """A WSGI application, and what it has done."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.entered = threading.Semaphore(0)
+        self.gate = threading.Event()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer the path and the body, or do what the path says."""
+        path = environ["PATH_INFO"]
+        self.log.append(path)
+        if path == "/wait":
+            self.entered.release()
+            assert self.gate.wait(20)
+        if path == "/fail":
+            raise LookupError("a bug")
+        if path == "/exit":
+            raise SystemExit(3)
+        start_response("200 OK", [])
+        if path.startswith("/stream"):
+            return self.stream(path)
+        return [LARGE] if path == "/large" else [path.encode() + environ["wsgi.input"].read()]
+
+    def stream(self, path: str) -> Iterator[bytes]:
+        """Hand out pieces."""
+        try:
+            for number in range(4):
+                self.log.append(f"piece {number}")
+                yield LARGE if path == "/stream-large" else b"%d" % number
+                if path == "/stream-fail":
+                    raise LookupError("a bug")
+        finally:
+            self.log.append("closed")
+
+
+@pytest.fixture
+def application() -> Iterator[Application]:
+    """Make an application; its gate is open in the end, so that no thread waits."""
+    application = Application()
+    yield application
+    application.gate.set()
+
+
+def pieces_of(client: Client) -> bytes:
+    """Receive a chunked body, without the head."""
+    assert 200 == client.receive().status
+    return client.take(len(b"1\r\n0\r\n" * 4 + b"0\r\n\r\n"))
+
+
+@one_thread_and_several
+@pytest.mark.parametrize(
+    ("data", "connection", "body"),
+    [
+        pytest.param(post(b"abc"), "keep-alive", b"/echoabc", id="kept"),
+        pytest.param(post_chunked(b"a", b"bc"), "keep-alive", b"/echoabc", id="chunked"),
+        pytest.param(post(b"abc", "Connection: close"), "close", b"/echoabc", id="the client closes"),
+        pytest.param(post(b"abc").replace(b"1.1", b"1.0"), "close", b"/echoabc", id="HTTP/1.0"),
+        pytest.param(post(b"").replace(b": 0", b": 100001"), "close", b"/echo", id="a body that is not read"),
+    ],
+)
+def test_answer(  # noqa: PLR0913, PLR0917 - the columns of the table
+    serve: Serve, application: Application, threads: int, data: bytes, connection: str, body: bytes
+) -> None:
+    """The application's answer is sent, and says whether the connection is kept."""
+    server = serve(application, threads=threads, limits=LIMITS)
+    client = server.client()
+    answer = client.ask(data)
+    assert (200, connection, body) == (answer.status, answer.headers["connection"], answer.body)
+    if connection == "close":
+        assert client.is_at_end()
+    else:
+        assert b"/next" == client.ask(GET % b"/next").body
+    server.wait_until(lambda: server.served == len(application.log))
+
+
+@one_thread_and_several
+def test_stream(serve: Serve, application: Application, threads: int) -> None:
+    """A response in pieces goes out, is closed, and the connection is kept."""
+    client = serve(application, threads=threads).client()
+    for _ in range(2):
+        client.send(GET % b"/stream")
+        assert b"1\r\n0\r\n1\r\n1\r\n1\r\n2\r\n1\r\n3\r\n0\r\n\r\n" == pieces_of(client)
+    assert 2 == application.log.count("closed")
+
+
+def test_others_have_their_turn_between_pieces(serve: Serve, application: Application) -> None:
+    """A request that has arrived does not wait for the end of a stream that goes on and on."""
+    server = serve(application)
+    first, streaming, other = server.client(), server.client(), server.client()
+    for client in (streaming, other):
+        client.ask(GET % b"/before")
+    first.send(GET % b"/wait")
+    assert application.entered.acquire(timeout=20)
+    streaming.send(GET % b"/stream")
+    other.send(GET % b"/other")
+    application.gate.set()
+    first.receive()
+    assert b"/other" == other.receive().body
+    pieces_of(streaming)
+    assert application.log.index("/other") < application.log.index("piece 2")
+
+
+@one_thread_and_several
+def test_a_client_that_reads_slowly(serve: Serve, application: Application, threads: int) -> None:
+    """No piece is made before the client has taken the one before, and others are served meanwhile."""
+    server = serve(application, threads=threads)
+    slow, other = server.client(), server.client()
+    slow.send(GET % b"/stream-large")
+    server.wait_until(lambda: "piece 0" in application.log)
+    assert b"/other" == other.ask(GET % b"/other").body
+    assert "piece 1" not in application.log
+    slow.receive()
+    body = b"".join(b"%x\r\n%s\r\n" % (len(LARGE), LARGE) for _ in range(4)) + b"0\r\n\r\n"
+    assert body == slow.take(len(body))
+    assert "closed" == application.log[-1]
+
+
+@one_thread_and_several
+def test_a_client_that_goes_away_while_it_is_answered(serve: Serve, application: Application, threads: int) -> None:
+    """The response to a client that is gone is closed, and no further piece of it is made."""
+    server = serve(application, threads=threads)
+    client = server.client()
+    client.send(GET % b"/stream-large")
+    server.wait_until(lambda: "piece 0" in application.log)
+    client.close()
+    server.wait_until(lambda: "closed" in application.log)
+    assert ["/stream-large", "piece 0", "closed"] == application.log
+
+
+def test_a_client_that_goes_away_before_it_is_served(serve: Serve, application: Application) -> None:
+    """The application is not called for a client that is gone."""
+    server = serve(application, threads=2)
+    waiting = [server.client() for _ in range(2)]
+    gone = server.leaving_client()
+    for client in waiting:
+        client.send(GET % b"/wait")
+        assert application.entered.acquire(timeout=20)
+    server.wait_until(lambda: server.connections == 3)
+    gone.sendall(GET % b"/gone")
+    server.turn()
+    gone.close()
+    server.wait_until(lambda: server.connections == 2)
+    application.gate.set()
+    for client in waiting:
+        client.receive()
+    assert b"/after" == server.client().ask(GET % b"/after").body
+    assert "/gone" not in application.log
+
+
+@one_thread_and_several
+@pytest.mark.parametrize(("path", "error"), [(b"/fail", LookupError), (b"/exit", SystemExit)])
+def test_an_application_that_fails(
+    serve: Serve, application: Application, threads: int, path: bytes, error: type[BaseException]
+) -> None:
+    """Whatever the application raises ends one request, is answered by 500, and the server goes on."""
+    server = serve(application, threads=threads)
+    answer = server.client().ask(post(b"abc", target=path.decode()))
+    assert (500, b"internal error", "close") == (answer.status, answer.body, answer.headers["connection"])
+    ((environ, rejection),) = server.rejections
+    assert (error, path.decode(), 3) == (type(rejection.__cause__), environ["PATH_INFO"], environ[BODY_BYTES])
+    assert environ[STARTED_AT] > 0
+    assert b"/next" == server.client().ask(GET % b"/next").body
+    server.wait_until(lambda: server.served == 2)
+
+
+def test_the_size_of_a_chunked_body_that_was_not_read(serve: Serve, application: Application) -> None:
+    """How much an application has read that fails on a chunked body is not known."""
+    server = serve(application)
+    assert 500 == server.client().ask(post_chunked(b"abc", target="/fail")).status
+    assert None is server.rejections[0][0][BODY_BYTES]
+
+
+@one_thread_and_several
+def test_an_application_that_fails_half_way(serve: Serve, application: Application, threads: int) -> None:
+    """Where the head is out, the end of the connection tells the client that the rest is missing."""
+    server = serve(application, threads=threads)
+    client = server.client()
+    client.send(GET % b"/stream-fail")
+    with pytest.raises(ConnectionError):  # Reset, or the end.
+        pieces_of(client)
+    assert "closed" == application.log[-1]
+    assert (b"/next", []) == (server.client().ask(GET % b"/next").body, server.rejections)
+
+
+def test_a_failure_behind_a_client_that_is_gone(serve: Serve, application: Application) -> None:
+    """Where a client is gone when the application fails in a thread, there is nothing to answer."""
+
+    def fail_late(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        list(application(environ, start_response))
+        raise LookupError("a bug")
+
+    server = serve(fail_late, threads=2)
+    client = server.leaving_client()
+    client.sendall(GET % b"/wait")
+    assert application.entered.acquire(timeout=20)
+    client.close()
+    server.wait_until(lambda: server.connections == 0)
+    application.gate.set()
+    server.wait_until(lambda: server.served == 1)
+    assert [] == server.rejections
+
+
+def test_a_signal_ends_the_server(serve: Serve, application: Application) -> None:
+    """A SystemExit that comes from the handler of a signal ends the server at once, and not only the request."""
+    server = serve(application, is_aborted=lambda: True)
+    client = server.client()
+    client.send(GET % b"/exit")
+    assert 3 == server.ended.exception(20).code  # type: ignore[union-attr]
+    assert [] == server.rejections
+    server.run_to_the_end()
+
+
+@one_thread_and_several
+def test_an_overload(serve: Serve, application: Application, monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    """While the first request waits for too long, the next are rejected at once, one whose body is to come as well."""
+    # Ten seconds pass from each event of a connection to the next.
+    clock = SimpleNamespace(monotonic=count(time.monotonic(), 10.0).__next__)
+    monkeypatch.setattr(connection, "time", clock)
+    waits: list[int] = []
+    server = serve(application, threads=threads, set_waiting=waits.append)
+    busy = [server.client() for _ in range(threads)]
+    first, *others = (server.client() for _ in range(3))
+    for client in (first, *others):
+        client.ask(GET % b"/before")
+    for client in busy:
+        client.send(GET % b"/wait")
+        assert application.entered.acquire(timeout=20)
+    for client, data in zip((first, *others), (GET % b"/first", GET % b"/second", post(b"abc")[:-3]), strict=True):
+        client.send(data)
+        if threads > 1:
+            server.turn()
+    application.gate.set()
+    late = (503, b"overloaded: requests have waited for more than 1 s")
+    assert [late, late] == [(answer.status, answer.body) for answer in (client.receive() for client in others)]
+    assert b"/first" == first.receive().body
+    assert {"/before", "/wait", "/first"} == set(application.log)
+    assert 0 == waits[-1]
+
+
+@one_thread_and_several
+def test_a_request_that_has_waited_for_too_long(serve: Serve, application: Application, threads: int) -> None:
+    """A request is not served when its turn comes too late."""
+    server = serve(application, threads=threads, limits=Limits(100, wait=-1.0))
+    answer = server.client().ask(GET % b"/late")
+    assert (503, b"overloaded: the request has waited for more than -2 s") == (answer.status, answer.body)
+    assert [] == application.log
+
+
+def test_what_does_not_wait_for_a_thread(serve: Serve, application: Application) -> None:
+    """Where all threads are busy, a probe is served at once."""
+    server = serve(application, threads=2, is_urgent={"/probe"}.__contains__)
+    busy = [server.client() for _ in range(2)]
+    for client in busy:
+        client.send(GET % b"/wait")
+        assert application.entered.acquire(timeout=20)
+    assert b"/probe" == server.client().ask(GET % b"/probe").body
+    application.gate.set()
+    assert [200, 200] == [client.receive().status for client in busy]
+
+
+def test_probes_that_come_together(serve: Serve, application: Application) -> None:
+    """Probes that wait for the same turn are all served in it where nothing else waits."""
+    server = serve(application, is_urgent={"/probe"}.__contains__)
+    busy, *probes = [server.client() for _ in range(4)]
+    busy.send(GET % b"/wait")
+    assert application.entered.acquire(timeout=20)
+    for probe in probes:
+        probe.send(GET % b"/probe")
+    application.gate.set()
+    assert [b"/probe"] * 3 == [probe.receive().body for probe in probes]
+
+
+def test_a_probe_whose_client_is_gone(serve: Serve, application: Application) -> None:
+    """Also what no thread runs is closed when its client is gone."""
+    server = serve(application, threads=2, is_urgent={"/stream-large"}.__contains__)
+    client = server.client()
+    client.send(GET % b"/stream-large")
+    server.wait_until(lambda: "piece 0" in application.log)
+    client.close()
+    server.wait_until(lambda: "closed" in application.log)
+
+
+def test_large_requests_are_bounded_together(serve: Serve, application: Application) -> None:
+    """Of requests that hold too much together one is rejected, and the others are served."""
+    size = 1024 * 1024
+    server = serve(application, limits=Limits(size))
+    clients = [server.client() for _ in range(9)]
+    for client in clients:
+        client.send(post(bytes(size))[:-1])
+    server.wait_until(lambda: server.rejections)
+    server.wait_until(lambda: any(client.has_answer() for client in clients))
+    (rejected,) = [client for client in clients if client.has_answer()]
+    answer = rejected.receive()
+    assert (503, b"overloaded: requests hold more than 8388608 bytes") == (answer.status, answer.body)
+    others = [client for client in clients if client is not rejected]
+    for client in others:
+        client.send(b"x")
+    assert [200] * 8 == [client.receive().status for client in others]
+
+
+@pytest.mark.parametrize(("method", "body"), [("GET", b"unknown"), ("HEAD", b"")])
+def test_rejection(serve: Serve, application: Application, method: str, body: bytes) -> None:
+    """What a request is rejected for is sent as the service puts it, with what is known of the request."""
+    server = serve(application)
+    client = server.client()
+    data = f"{method} /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nx\r\n".encode()
+    client.send(data)
+    answer = client.receive(is_head=method == "HEAD")
+    assert (400, "yes", "close") == (answer.status, answer.headers["x-rejected"], answer.headers["connection"])
+    assert client.rest().startswith(body[:0])
+    environ = server.rejections[0][0]
+    assert (method, "/a", 3, b"") == (
+        environ["REQUEST_METHOD"],
+        environ["PATH_INFO"],
+        environ[BODY_BYTES],
+        environ["wsgi.input"].read(),
+    )
+    assert [] == application.log

@@ -1,0 +1,22 @@
+"""The limits that follow from the largest body."""
+
+import pytest
+
+from app.serving.http.limits import Limits
+
+MEBIBYTE = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("body_bytes", "expected"),
+    [(1, 8 * MEBIBYTE), (MEBIBYTE, 8 * MEBIBYTE), (MEBIBYTE + 1, 8 * MEBIBYTE + 8), (64 * MEBIBYTE, 512 * MEBIBYTE)],
+)
+def test_held_bytes(body_bytes: int, expected: int) -> None:
+    """Several of the largest bodies are held at once, and of small ones as many as of the default size."""
+    assert expected == Limits(body_bytes).held_bytes
+
+
+@pytest.mark.parametrize(("body_bytes", "expected"), [(0, 1000), (64, 1001), (MEBIBYTE, 17_384)])
+def test_chunks(body_bytes: int, expected: int) -> None:
+    """A thousand chunks are free, and each 64 bytes that have come allow for one more."""
+    assert expected == Limits.chunks(body_bytes)

@@ -1,0 +1,56 @@
+"""The queue of requests that wait for the application."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.serving.http.limits import Limits
+from app.serving.http.work_queue import WorkQueue
+
+LIMITS = Limits(body_bytes=100, wait=2.0)
+
+
+def waiting(received: float, *, is_closed: bool = False) -> Any:
+    """Make a connection whose request has arrived at a time."""
+    return SimpleNamespace(request=SimpleNamespace(received=received), is_closed=is_closed)
+
+
+def queue_of(*connections: Any) -> WorkQueue:
+    """Make a queue."""
+    queue = WorkQueue(LIMITS)
+    for connection in connections:
+        queue.put(connection)
+    return queue
+
+
+def test_requests_are_served_in_their_order() -> None:
+    """First come, first served."""
+    connections = [waiting(float(n)) for n in range(3)]
+    queue = queue_of(*connections)
+    assert connections == [queue.take() for _ in range(len(queue))]
+    assert 0 == len(queue)
+
+
+@pytest.mark.parametrize(
+    ("connections", "expected"),
+    [
+        pytest.param([], False, id="none waits"),
+        pytest.param([waiting(1.0)], False, id="as long as may be"),
+        pytest.param([waiting(0.9)], True, id="longer"),
+        pytest.param([waiting(1.0), waiting(0.9)], False, id="the first one counts"),
+        pytest.param([waiting(0.9, is_closed=True)], False, id="its client is gone"),
+        pytest.param([waiting(0.1, is_closed=True), waiting(0.9)], True, id="the first one whose client is there"),
+    ],
+)
+def test_overload(connections: list[Any], *, expected: bool) -> None:
+    """More requests are too many while the first one has waited for too long."""
+    assert expected == queue_of(*connections).is_late(3.0)
+
+
+def test_end_of_an_overload() -> None:
+    """What has been taken out no longer stands in the way."""
+    queue = queue_of(waiting(0.0), waiting(2.0))
+    assert queue.is_late(3.0)
+    queue.take()
+    assert not queue.is_late(3.0)

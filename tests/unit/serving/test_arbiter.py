@@ -1,0 +1,237 @@
+"""The master process: each method that replaces one of gunicorn's, by what would happen without it."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask import Flask
+from gunicorn.arbiter import Arbiter as BaseArbiter
+
+from app.observability.scoreboard import scoreboard
+from app.serving import server, start
+from app.serving.arbiter import Arbiter
+from app.serving.hooks import Hooks
+from app.serving.server import Server
+from app.serving.worker import STOP_SIGNALS
+
+if TYPE_CHECKING:
+    from tests.support.log_lines import Lines
+
+Make = Callable[..., Arbiter]
+
+
+@pytest.fixture
+def make(log_lines: "Lines", make_hooks: Callable[..., Hooks], monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:  # noqa: ARG001
+    """Make the master process's real object, with nothing started: no listener and no process."""
+    monkeypatch.setattr(BaseArbiter, "WORKERS", {})
+    monkeypatch.setattr(BaseArbiter, "LISTENERS", [])
+
+    def make(slots: int | None = None, **settings: Any) -> Arbiter:
+        hooks = make_hooks(slots, **settings)
+        monkeypatch.setattr(start, "_prepared", hooks)
+        arbiter = Arbiter(Server(hooks, {}), hooks)
+        arbiter.pid = os.getpid()
+        monkeypatch.setattr(hooks.metrics_server, "ensure", lambda _: None)
+        return arbiter
+
+    yield make
+    sys.path[:] = [path for path in sys.path if path]
+
+
+@pytest.fixture
+def killed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Collect the signals that are sent to workers."""
+    killed: list[tuple[int, int]] = []
+    monkeypatch.setattr(BaseArbiter, "kill_worker", lambda _, pid, number: killed.append((pid, number)))
+    return killed
+
+
+@pytest.fixture
+def spawned(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Collect the ages of the workers that are started, in the place of processes."""
+    ages: list[int] = []
+
+    def spawn(self: Arbiter) -> int:
+        self.worker_age += 1
+        self.WORKERS[1000 + self.worker_age] = SimpleNamespace(age=self.worker_age)
+        ages.append(self.worker_age)
+        return 1000 + self.worker_age
+
+    monkeypatch.setattr(BaseArbiter, "spawn_worker", spawn)
+    return ages
+
+
+def test_configuration(make: Make, ports: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """gunicorn.conf.py is read whatever the command line says, and the application is loaded once, in the master."""
+    monkeypatch.setattr("sys.argv", ["app/app.py", "--workers", "9"])
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", "--workers 9")
+    made = make()
+    assert ([f"127.0.0.1:{ports['PORT']}"], 2) == (made.cfg.bind, made.cfg.workers)
+    assert (True, True, 8) == (made.cfg.preload_app, made.cfg.control_socket_disable, made.cfg.graceful_timeout)
+    assert isinstance(made.app.callable, Flask)
+    assert "app.serving.worker.Worker" == made.cfg.worker_class_str
+
+
+def test_no_signal_is_lost_between_fork_and_handlers(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """spawn_worker(): the signals that stop a worker are blocked when it is forked, and not in the master behind it."""
+    blocked: list[set[signal.Signals]] = []
+    spawn = lambda _: blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, ())) or 17  # type: ignore[func-returns-value]  # noqa: E731
+    monkeypatch.setattr(BaseArbiter, "spawn_worker", spawn)
+    assert 17 == make().spawn_worker()
+    assert ([STOP_SIGNALS], set()) == (blocked, signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+
+
+@pytest.mark.parametrize("has_slot", [False, True])
+def test_a_shortage_ends_no_service(
+    make: Make, monkeypatch: pytest.MonkeyPatch, log_lines: "Lines", *, has_slot: bool
+) -> None:
+    """spawn_worker(): where no worker can be started, this is logged, and its slot is free again."""
+    made = make()
+    before = scoreboard.taken()
+
+    def fail(self: Arbiter) -> None:
+        if has_slot:
+            self.cfg.pre_fork(self, SimpleNamespace())
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(BaseArbiter, "spawn_worker", fail)
+    assert None is made.spawn_worker()
+    assert "cannot start a worker: Resource temporarily unavailable" == log_lines.json[-1]["event"]
+    assert (before, set()) == (scoreboard.taken(), signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+
+
+def test_no_more_workers_than_slots(make: Make, spawned: list[int]) -> None:
+    """spawn_worker(): SIGTTIN adds a worker as long as there is a slot for it."""
+    made = make(slots=2)
+    assert [1001, 1002, None] == [made.spawn_worker() for _ in range(3)]
+    assert [1, 2] == spawned
+
+
+def test_a_second_sigterm_reaches_the_workers(make: Make, killed: list[tuple[int, int]]) -> None:
+    """signal(): once the master stops, it hands SIGTERM on."""
+    made = make()
+    made.WORKERS[17] = SimpleNamespace(age=1)
+    made.signal(signal.SIGTERM, None)
+    assert [] == killed
+    made._is_stopping = True  # noqa: SLF001 - stop() waits for the workers
+    made.signal(signal.SIGTERM, None)
+    made.signal(signal.SIGCHLD, None)
+    assert [(17, signal.SIGTERM)] == killed
+    assert [signal.SIGTERM, signal.SIGTERM, signal.SIGCHLD] == made.wait_for_signals(0.0)
+
+
+def test_stop(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """stop(): from here on a SIGTERM is a second one."""
+    stopped: list[bool] = []
+    monkeypatch.setattr(BaseArbiter, "stop", lambda _, graceful: stopped.append(graceful))
+    made = make()
+    made.stop(False)
+    assert ([False], True) == (stopped, made._is_stopping)  # noqa: SLF001 - signal() shows it
+
+
+def test_reload(make: Make, spawned: list[int], killed: list[tuple[int, int]]) -> None:
+    """handle_hup(): new workers are started first, the old ones leave, and the next reload waits for them."""
+    made = make()
+    made.manage_workers()
+    assert ([1, 2], []) == (spawned, killed)
+    made.handle_hup()
+    made.manage_workers()
+    assert [1, 2, 3, 4] == spawned
+    assert {(1001, signal.SIGTERM), (1002, signal.SIGTERM)} == set(killed)
+    made.handle_hup()
+    made.manage_workers()
+    assert [1, 2, 3, 4] == spawned
+    del made.WORKERS[1003]  # A new one dies, and has a successor while the old ones leave.
+    made.manage_workers()
+    assert [1, 2, 3, 4, 5] == spawned
+    for pid in (1001, 1002):
+        del made.WORKERS[pid]
+    made.manage_workers()
+    assert [1, 2, 3, 4, 5, 6, 7] == spawned
+
+
+def test_reload_where_all_slots_are_taken(make: Make, spawned: list[int], killed: list[tuple[int, int]]) -> None:
+    """manage_workers(): without a slot for a new worker, no old one is ended."""
+    made = make(slots=2)
+    made.manage_workers()
+    made.handle_hup()
+    made.manage_workers()
+    assert ([1, 2], []) == (spawned, killed)
+
+
+def test_a_terminal_that_is_gone(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """handle_hup(): where the terminal of a service in the foreground is closed, the service ends."""
+    monkeypatch.setattr(os, "isatty", lambda _: True)
+    made = make()
+    made.handle_hup()
+    monkeypatch.setattr(os, "isatty", lambda _: False)
+    with pytest.raises(StopIteration):
+        made.handle_hup()
+
+
+def test_no_second_master(make: Make, monkeypatch: pytest.MonkeyPatch, log_lines: "Lines") -> None:
+    """handle_usr2(): SIGUSR2 starts nothing, and says so."""
+    monkeypatch.setattr(os, "fork", lambda: pytest.fail("forked"))
+    make().handle_usr2()
+    assert "SIGUSR2 is not supported: start another instance instead" == log_lines.json[-1]["event"]
+
+
+def test_a_shortage_for_the_metrics_ends_no_service(
+    make: Make, spawned: list[int], monkeypatch: pytest.MonkeyPatch, log_lines: "Lines"
+) -> None:
+    """manage_workers(): where the process of the metrics cannot be started, this is logged, and tried again."""
+    made = make()
+
+    def fail(_release: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(made.app._hooks.metrics_server, "ensure", fail)  # noqa: SLF001 - what the master has
+    for _ in range(2):
+        made.manage_workers()
+    events = [line["event"] for line in log_lines.json]
+    assert (2, [1, 2]) == (events.count("cannot serve the metrics: Cannot allocate memory"), spawned)
+
+
+def test_the_process_of_the_metrics_lets_go_of_the_workers(
+    make: Make, spawned: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """manage_workers(): forked while workers run, it keeps neither their port nor the files of their heartbeats."""
+    made = make()
+    closed: list[str] = []
+    made.manage_workers()
+    for worker in made.WORKERS.values():
+        worker.tmp = SimpleNamespace(close=lambda: closed.append("heartbeat"))
+    made.LISTENERS = [SimpleNamespace(close=lambda: closed.append("port"))]
+    monkeypatch.setattr(made.app._hooks.metrics_server, "ensure", lambda release: release())  # noqa: SLF001
+    made.manage_workers()
+    assert (["port", "heartbeat", "heartbeat"], [1, 2]) == (closed, spawned)
+
+
+@pytest.mark.parametrize("is_worker", [False, True])
+def test_the_end_of_a_process(make: Make, monkeypatch: pytest.MonkeyPatch, *, is_worker: bool) -> None:
+    """A worker, which ends by the same exception as the master, ends at once, and the master in good order."""
+    application = make().app
+    ended: list[int] = []
+
+    class Ending:
+        """A master, or what finds itself to be a worker, told to end."""
+
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def run(self) -> None:
+            """End."""
+            if is_worker:
+                monkeypatch.setattr(os, "getpid", lambda: -1)
+            raise SystemExit(3)
+
+    monkeypatch.setattr(server, "Arbiter", Ending)
+    monkeypatch.setattr(os, "_exit", ended.append)
+    with pytest.raises(SystemExit):
+        application.run()
+    monkeypatch.undo()
+    assert ([3] if is_worker else []) == ended

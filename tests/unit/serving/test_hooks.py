@@ -1,0 +1,106 @@
+"""gunicorn's server hooks: slots, counts and the account of a worker that has ended."""
+
+import gc
+import os
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client import REGISTRY
+
+from app.observability.scoreboard import IN_PROGRESS, STATE, State, scoreboard
+from app.serving.gunicorn_logger import GunicornLogger
+from app.serving.hooks import Hooks
+from tests.support.http_client import is_refused
+
+if TYPE_CHECKING:
+    from tests.support.log_lines import Lines
+
+Make = Callable[..., Hooks]
+
+
+def exits(reason: str) -> float:
+    """Read how many workers have ended for a reason."""
+    return REGISTRY.get_sample_value("gunicorn_worker_exits_total", {"reason": reason}) or 0.0
+
+
+def test_on_starting(make_hooks: Make, log_lines: "Lines") -> None:
+    """The start is told with what was chosen, the metrics are served, and each worker's files are there."""
+    hooks = make_hooks(revision="abc", threads=3)
+    hooks.on_starting(None)
+    line = log_lines.only
+    assert ("starting", "abc", 3, 2) == (line["event"], line["revision"], line["threads"], line["workers"])
+    assert (hooks.settings.port, ["127.0.0.1"]) == (line["port"], line["addresses"])
+    assert not is_refused(hooks.settings.metrics_port)
+    hooks.on_exit(None)
+    assert (True, False) == (is_refused(hooks.settings.metrics_port), hooks.metric_files.directory.exists())
+
+
+def test_what_the_processes_share_is_not_collected(make_hooks: Make) -> None:
+    """What is there before the first fork is excluded from garbage collection."""
+    hooks = make_hooks()
+    hooks.on_starting(None)
+    frozen = gc.get_freeze_count()
+    gc.unfreeze()
+    hooks.on_exit(None)
+    assert 0 < frozen
+
+
+def test_a_worker_takes_a_slot(make_hooks: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker takes a slot before it is forked, and then counts to the account of that slot."""
+    hooks = make_hooks()
+    worker = SimpleNamespace()
+    counted: list[int] = []
+    monkeypatch.setattr(hooks, "count_dropped_line", counted.append)
+    hooks.pre_fork(None, worker)
+    assert worker.slot in scoreboard.taken()
+    hooks.post_fork(None, worker)
+    assert (worker.slot, str(worker.slot), hooks) == (scoreboard.slot, hooks.metric_files.owner, worker.hooks)
+    assert [0] == counted  # Its files are open.
+    assert is_refused(hooks.settings.metrics_port)
+
+
+@pytest.mark.parametrize(
+    ("state", "aborted", "reason"),
+    [(State.LEFT, False, "stopped"), (State.SERVING, True, "timeout"), (State.LEAVING, False, "crashed")],
+)
+@pytest.mark.parametrize("lost", [0, 2])
+def test_the_end_of_a_worker(  # noqa: PLR0913 - the columns of the table
+    make_hooks: Make, log_lines: "Lines", state: State, reason: str, lost: int, *, aborted: bool
+) -> None:
+    """A worker that has ended is counted by its reason, gives its slot back, and what it took along is logged."""
+    hooks = make_hooks()
+    worker = SimpleNamespace(pid=17, slot=scoreboard.take(17), aborted=aborted)
+    scoreboard.slot = worker.slot
+    scoreboard.count(IN_PROGRESS, lost)
+    scoreboard.set_state(worker.slot, state)
+    before = exits(reason)
+    hooks.child_exit(SimpleNamespace(log=GunicornLogger(SimpleNamespace())), worker)
+    assert (before + 1, False) == (exits(reason), worker.slot in scoreboard.taken())
+    expected = ["worker 17 exited with 2 requests in progress"] if lost else []
+    assert expected == [line["event"] for line in log_lines.json if line["level"] == "error"]
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [(None, State.LEFT), (SystemExit(0), State.LEFT), (SystemExit(1), State.SERVING)],
+)
+def test_worker_exit(make_hooks: Make, end: SystemExit | None, expected: State) -> None:
+    """A worker that ends as it should says so; one that fails does not."""
+    hooks = make_hooks()
+    worker = SimpleNamespace(slot=scoreboard.take(os.getpid()))
+    try:
+        if end:
+            raise end
+        hooks.worker_exit(None, worker)
+    except SystemExit:
+        hooks.worker_exit(None, worker)
+    assert expected == scoreboard.read(worker.slot, STATE)
+
+
+def test_dropped_lines_are_counted(make_hooks: Make) -> None:
+    """A log line that was dropped is counted."""
+    before = REGISTRY.get_sample_value("log_lines_dropped_total") or 0.0
+    make_hooks().count_dropped_line()
+    assert before + 1 == REGISTRY.get_sample_value("log_lines_dropped_total")

@@ -1,0 +1,257 @@
+"""The worker: when it stops, and what it answers in the place of the application. tests/service has it run."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from gunicorn.config import Config
+
+from app import create_app
+from app.observability.scoreboard import STATE, State, scoreboard
+from app.serving.gunicorn_logger import GunicornLogger
+from app.serving.hooks import Hooks
+from app.serving.http.connection import CONTINUE
+from app.serving.http.rejection import Rejection
+from app.serving.worker import STOP_SIGNALS, Worker
+from tests.support.http_client import Client, exchange, get, is_refused, post
+from tests.support.service import wait_until
+
+if TYPE_CHECKING:
+    from tests.support.log_lines import Lines
+
+OTHER_CODING = "a transfer coding other than chunked"
+
+
+class Listener:
+    """A socket as gunicorn has it."""
+
+    def __init__(self) -> None:
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.port = self.sock.getsockname()[1]
+
+
+@pytest.fixture
+def make_worker(log_lines: "Lines", make_hooks: Callable[..., Hooks]) -> Iterator[Callable[..., Worker]]:  # noqa: ARG001
+    """Make a worker that has not been started, in the first free slot."""
+    made: list[Worker] = []
+    handlers = {number: signal.getsignal(number) for number in Worker.SIGNALS}
+
+    def make(*, ppid: int | None = None, max_requests: int = 0, threads: int = 1, **settings: Any) -> Worker:
+        config = Config()
+        config.set("max_requests", max_requests)
+        config.set("threads", threads)
+        listener = Listener()
+        worker = Worker(1, os.getppid() if ppid is None else ppid, [listener], None, 30, config, GunicornLogger(config))
+        worker.hooks = make_hooks(**settings)
+        worker.slot = scoreboard.slot = scoreboard.take(os.getpid())
+        worker.wsgi = create_app(worker.hooks.settings)
+        worker.port = listener.port
+        made.append(worker)
+        return worker
+
+    yield make
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    for worker in made:
+        worker.tmp.close()
+        worker.sockets[0].sock.close()
+
+
+def terminate() -> None:
+    """Send SIGTERM to the thread of the worker: another thread may not have blocked it."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+
+
+def run_while(worker: Worker, steps: Callable[[], None]) -> None:
+    """Run a worker in this thread, as it must be, and a client's steps in another one; then SIGTERM."""
+    failures: list[BaseException] = []
+
+    def client() -> None:
+        try:
+            steps()
+        except BaseException as error:  # noqa: BLE001 - raised below
+            failures.append(error)
+        finally:
+            terminate()
+
+    thread = threading.Thread(target=client)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    signal.signal(signal.SIGTERM, worker.handle_exit)
+    thread.start()
+    worker.run()
+    thread.join()
+    assert [] == failures
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_requests_and_rejections(make_worker: Callable[..., Worker], log_lines: "Lines", threads: int) -> None:
+    """The application answers, and what the server rejects has the form, the line and the id of every error."""
+    worker = make_worker(threads=threads)
+
+    def steps() -> None:
+        assert 200 == get(worker.port, "/healthz").status
+        fields = b"Host: a\r\nX-Request-ID: my-id\r\nTransfer-Encoding: gzip, chunked"
+        rejected = exchange(worker.port, b"POST / HTTP/1.1\r\n" + fields + b"\r\n\r\n")
+        body = rejected.json()
+        assert (501, "my-id", OTHER_CODING) == (rejected.status, body["request_id"], body["detail"])
+        assert "nosniff" == rejected.headers["x-content-type-options"]
+
+    run_while(worker, steps)
+    requests = [line for line in log_lines.json if line["event"] == "request"]
+    assert [(200, "/healthz"), (501, None)] == [(line["status"], line["route"]) for line in requests]
+    assert (OTHER_CODING, "my-id") == (requests[1]["reason"], requests[1]["request_id"])
+    assert (1, State.LEAVING) == (worker.nr, scoreboard.read(worker.slot, STATE))
+
+
+def test_a_failure_outside_of_the_application(make_worker: Callable[..., Worker], log_lines: "Lines") -> None:
+    """What fails before the request is measured is a 500 with a line and a traceback, and nothing of it in the body."""
+    worker = make_worker()
+    service = worker._service()  # noqa: SLF001 - the answer, without a server
+    environ = {"REQUEST_METHOD": "HEAD", "PATH_INFO": "/", "REMOTE_ADDR": "127.0.0.1"}
+    environ |= {"request.started_at": time.monotonic(), "request.body_bytes": None}
+    rejection = Rejection(500, "internal error")
+    rejection.__cause__ = LookupError("a secret")
+    status, _, body = service.answer_rejection(environ, rejection)
+    assert ("500 Internal Server Error", False) == (status, b"secret" in body)
+    bug, line = log_lines.json
+    assert ("error", "unhandled exception", line["request_id"]) == (bug["level"], bug["event"], bug["request_id"])
+    assert (500, "LookupError", 0) == (line["status"], line["error"], line["response_bytes"])
+
+
+def test_overload_is_told_when_to_come_back(make_worker: Callable[..., Worker]) -> None:
+    """A 503 says when the client may try again; a request that has its line already gets no second one."""
+    worker = make_worker()
+    service = worker._service()  # noqa: SLF001 - the answer, without a server
+    middleware = worker.wsgi.extensions["request_middleware"]
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_X_REQUEST_ID": "known"}
+    environ["app.request_record"] = middleware.describe(environ)
+    status, headers, body = service.answer_rejection(environ, Rejection(503, "overloaded"))
+    assert ("503 Service Unavailable", True, True) == (status, ("Retry-After", "1") in headers, b"known" in body)
+
+
+def test_a_worker_stops_after_its_last_request(make_worker: Callable[..., Worker], log_lines: "Lines") -> None:
+    """After `max_requests` a worker begins to leave, and says so once, however many requests it still has to end."""
+    worker = make_worker(max_requests=2)
+    alive = []
+
+    def steps() -> None:
+        with Client(worker.port) as client:
+            for _ in range(3):
+                client.ask(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+                alive.append(worker.alive)
+
+    run_while(worker, steps)
+    events = [line["event"] for line in log_lines.json]
+    assert (False, 1) == (alive[-1], events.count(f"worker {worker.pid} exiting after 2 requests"))
+
+
+@pytest.mark.parametrize("is_orphan", [False, True])
+def test_a_worker_stops_without_its_master(
+    make_worker: Callable[..., Worker], log_lines: "Lines", *, is_orphan: bool
+) -> None:
+    """A worker whose master has died, which nothing could stop any more, stops."""
+    worker = make_worker(ppid=-1 if is_orphan else os.getppid())
+    if is_orphan:
+        worker.run()
+        assert "exiting: lost its master" in log_lines.only["event"]
+    else:
+        run_while(worker, lambda: None)
+        assert [] == log_lines.json
+
+
+def test_a_second_sigterm_ends_the_draining(make_worker: Callable[..., Worker]) -> None:
+    """Where all workers leave they drain, which a second SIGTERM ends."""
+    worker = make_worker(drain_seconds=3600)
+
+    def steps() -> None:
+        get(worker.port, "/healthz")
+        terminate()
+        end = time.monotonic() + 20
+        while worker.alive:
+            assert time.monotonic() < end
+        assert 503 == get(worker.port, "/readyz").status
+
+    run_while(worker, steps)
+
+
+def test_a_worker_that_is_replaced_does_not_drain(make_worker: Callable[..., Worker]) -> None:
+    """Where other workers stay, one that leaves stops at once."""
+    worker = make_worker(drain_seconds=3600)
+    other = scoreboard.take(os.getpid())
+
+    def steps() -> None:
+        assert 200 == get(worker.port, "/healthz").status
+        os.kill(os.getpid(), signal.SIGTERM)  # The master repeats it, while the worker leaves.
+
+    run_while(worker, steps)
+    assert State.SERVING == scoreboard.read(other, STATE)
+
+
+def test_a_second_sigterm_means_nothing_where_others_stay(make_worker: Callable[..., Worker]) -> None:
+    """A worker that is replaced, and is told twice, still ends what has begun."""
+    worker = make_worker()
+    scoreboard.take(os.getpid())
+
+    def steps() -> None:
+        with Client(worker.port) as client:
+            client.send(post(b'{"data": ["1", "2"]}', "Expect: 100-continue", target="/")[:-1])
+            client.take(len(CONTINUE))
+            for _ in range(2):
+                terminate()
+            wait_until(lambda: is_refused(worker.port), "the worker leaves")
+            assert b"3\n" == client.ask(b"}").body
+
+    run_while(worker, steps)
+
+
+@pytest.mark.parametrize(("name", "code"), [("handle_quit", 0), ("handle_abort", 1)])
+def test_a_quick_end_of_a_view(
+    make_worker: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
+    """SIGQUIT and SIGABRT end a view by SystemExit, of which the worker knows that it is not the view's own."""
+    worker = make_worker()
+    monkeypatch.setattr(worker, "_server", SimpleNamespace(is_polling=False), raising=False)
+    with pytest.raises(SystemExit) as end:
+        getattr(worker, name)(signal.SIGQUIT, None)
+    assert (code, True) == (end.value.code, worker._service().is_aborted())  # noqa: SLF001 - what the server asks
+
+
+def test_a_quick_end_between_requests(make_worker: Callable[..., Worker]) -> None:
+    """SIGQUIT closes all connections without another word where no view runs."""
+    worker = make_worker()
+    signal.signal(signal.SIGQUIT, worker.handle_quit)
+
+    def steps() -> None:
+        with Client(worker.port) as client:
+            client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
+            assert 200 == get(worker.port, "/healthz").status
+            wait_until(lambda: worker._server.is_polling, "the worker waits")  # noqa: SLF001 - as its handler sees it
+            os.kill(os.getpid(), signal.SIGQUIT)
+            assert client.is_at_end()
+
+    run_while(worker, steps)
+
+
+def test_a_worker_has_a_heartbeat_before_its_first_turn(make_worker: Callable[..., Worker]) -> None:
+    """One that hangs from the start is noticed: on the clock of the master, a new file would be of the future."""
+    assert make_worker().tmp.last_update() <= time.monotonic()
+
+
+def test_signals(make_worker: Callable[..., Worker]) -> None:
+    """The signals that stop a worker wait until it serves, and a terminal that closes is none of its business."""
+    worker = make_worker()
+    worker.PIPE = os.pipe()
+    os.set_blocking(worker.PIPE[1], False)
+    worker.init_signals()
+    signal.set_wakeup_fd(-1)
+    assert STOP_SIGNALS == signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert signal.SIG_IGN is signal.getsignal(signal.SIGHUP)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    for descriptor in worker.PIPE:
+        os.close(descriptor)

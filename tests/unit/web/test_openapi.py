@@ -1,0 +1,96 @@
+"""The description of the interface is put together from the part of each package."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from openapi_spec_validator import validate
+
+from app import create_app
+from app.settings import Settings
+from app.version import __version__
+from app.web import openapi
+
+PART: dict[str, Any] = {
+    "info": {"summary": "Sells."},
+    "paths": {
+        "/quotes/{number}/{rest}": {
+            "summary": "A quote.",
+            "get": {
+                "operationId": "quote",
+                "parameters": [
+                    {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+                    for name in ("number", "rest")
+                ],
+                "responses": {
+                    "200": {"description": "It.", "headers": {"X-Own": {"schema": {"type": "string"}}}},
+                    "404": {"$ref": "#/components/responses/Problem"},
+                },
+            },
+        }
+    },
+    "components": {"schemas": {"Quote": {"type": "string"}}, "examples": {"one": {"value": 1}}},
+}
+
+
+def read(app: Flask) -> dict[str, Any]:
+    """Read the description from the application."""
+    response = app.test_client().get("/openapi.json")
+    assert ("application/json", 200) == (response.headers["Content-Type"], response.status_code)
+    description: dict[str, Any] = json.loads(response.data)
+    return description
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Flask:
+    """Make an application with one described view."""
+    (tmp_path / "openapi.json").write_text(json.dumps(PART))
+    app = Flask("described", static_folder=None)
+    openapi.init_app(app, tmp_path / "openapi.json")
+    for path in ("/healthz", "/readyz", "/version", "/quotes/<int:number>/<path:rest>"):
+        app.add_url_rule(path, path, lambda: "")
+    return app
+
+
+def test_description_of_the_application() -> None:
+    """What the application says of itself is OpenAPI 3.1, with its version."""
+    description = read(create_app(Settings.from_environ({})))
+    validate(description)
+    assert description["openapi"].startswith("3.1.")
+    assert __version__ == description["info"]["version"]
+
+
+def test_every_route_is_described() -> None:
+    """The description has exactly the paths and methods that the application has, but for HEAD, OPTIONS and files."""
+    app = create_app(Settings.from_environ({}))
+    expected = {
+        (rule.rule, method.lower())
+        for rule in app.url_map.iter_rules()
+        if not rule.endpoint.endswith(".static")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if not rule.endpoint.endswith(".static")  # What a page is made of.
+    }
+    assert expected == {(path, method) for path, item in read(app)["paths"].items() for method in item}
+
+
+def test_part_is_merged(app: Flask) -> None:
+    """A package's paths, components and summary stand beside the others', with what every answer has."""
+    description = read(app)
+    validate(description)
+    assert "Sells." == description["info"]["summary"]
+    assert {"/quotes/{number}/{rest}", "/healthz"} <= description["paths"].keys()
+    assert {"Quote", "Problem"} <= description["components"]["schemas"].keys()
+    assert {"one": {"value": 1}} == description["components"]["examples"]
+    operation = description["paths"]["/quotes/{number}/{rest}"]["get"]
+    assert ["200", "400", "404", "408", "414", "431", "500", "501", "503"] == list(operation["responses"])
+    assert {"X-Request-ID", "X-Content-Type-Options", "X-Own"} == operation["responses"]["200"]["headers"].keys()
+    assert 4 == len(operation["parameters"])
+
+
+def test_documented_statuses(app: Flask) -> None:
+    """What the parts themselves say is known in advance, by the rule; what every path may answer is not."""
+    quotes = {series for series in openapi.documented(app) if series[1].startswith("/quotes")}
+    assert {("GET", "/quotes/<int:number>/<path:rest>", status) for status in (200, 404)} == quotes
+    assert ("GET", "/readyz", 503) in openapi.documented(app)
