@@ -46,11 +46,8 @@ _json = msgspec.json.Decoder(msgspec.Raw)
 _elements = msgspec.json.Decoder(list[Any], float_hook=str)
 _raw_elements = msgspec.json.Decoder(list[msgspec.Raw])
 
-# Whole elements, as far as they hold no bracket: neither are they lists or objects, nor strings with one in it.
-_WITHOUT_BRACKETS = re.compile(rb'\[(?:[^"\[{]++|"(?:[^"\\\[{]++|\\.)*+")*+', re.DOTALL)
-_WITHOUT_HALF_PAIRS = re.compile(rb"(?:[^\\]++|\\u[Dd][89ABab]..\\u[Dd][C-Fc-f]..|\\(?!u[Dd][89A-Fa-f]).)*+", re.DOTALL)
+_PAIR = re.compile(rb"\\u[Dd][89ABab]..\\u[Dd][C-Fc-f]..", re.DOTALL)
 _HALF_PAIR = re.compile(rb"\\u[Dd][89A-Fa-f][0-9A-Fa-f]{2}")
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _POSITION = re.compile(r"\(byte (\d+)\)")
 _LONG_INTEGER = re.compile(r"at `\$\[(\d+)\]`")
 _DIGITS = re.compile(rb"(?<![0-9.-])-?[0-9]{1000}")
@@ -116,22 +113,23 @@ def _malformed(body: bytes, error: msgspec.DecodeError | UnicodeDecodeError) -> 
         return MalformedError(f"not UTF-8: byte {error.start}", "the body is not UTF-8")
     message = str(error)
     # The decoder takes half of a surrogate pair for the end of the body, or names a byte somewhere behind it.
-    rest = _WITHOUT_HALF_PAIRS.sub(b"", body, count=1)
-    start = len(body) - len(rest)
+    half = _HALF_PAIR.search(_PAIR.sub(b"_" * 12, body.replace(rb"\\", b"__")))
     position = _POSITION.search(message)
-    is_first = start < int(position[1]) if position else rest.rstrip(WHITE_SPACE).endswith(b"}")
-    if is_first and (half := _HALF_PAIR.match(rest)):
-        message = f"{half[0].decode()} is half of a surrogate pair, which is no character (byte {start})"
+    if half and (half.start() < int(position[1]) if position else body.rstrip(WHITE_SPACE).endswith(b"}")):
+        message = f"{half[0].decode()} is half of a surrogate pair, which is no character (byte {half.start()})"
     return MalformedError(f"not JSON: {message}", "the body is not JSON")
 
 
 def _refuse_bracket(data: bytes) -> NoReturn:
     # Built before they are refused, the lists in a megabyte of [[],[],[] ...] take 36 MB: nothing is built from the
-    # first bracket on. In a string it is as wrong.
-    rest = _WITHOUT_BRACKETS.sub(b"", data, count=1)
-    index = len(decode(data.removesuffix(rest).rstrip(b"," + WHITE_SPACE) + b"]"))
-    string = _STRING.match(rest)
-    text = string[0].decode() if string else "[...]" if rest.startswith(b"[") else "{...}"
+    # first bracket on. In a string it is as wrong. (Possessive groups would tell strings apart by one expression, but
+    # are broken in Python 3.11 before 3.11.5.)
+    first = min(position for position in (data.find(b"[", 1), data.find(b"{")) if position > 0)
+    quotes = data.replace(rb"\\", b"__").replace(rb"\"", b"__")  # Only those that begin or end a string.
+    start = quotes.rfind(b'"', 0, first) if quotes.count(b'"', 0, first) % 2 else first
+    index = len(decode(data[:start].rstrip(b"," + WHITE_SPACE) + b"]"))
+    string = data[start : quotes.find(b'"', start + 1) + 1] if start < first else b""
+    text = string.decode() or ("[...]" if data[start : start + 1] == b"[" else "{...}")
     raise element_error(NotNumbersError, data, index, text)
 
 

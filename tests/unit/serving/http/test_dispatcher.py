@@ -1,5 +1,7 @@
 """The dispatcher: when the application is called for a request, and what comes of its response."""
 
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -285,6 +287,25 @@ def test_what_does_not_wait_for_a_thread(serve: Serve, application: Application)
     assert b"/probe" == server.client().ask(GET % b"/probe").body
     application.gate.set()
     assert [200, 200] == [client.receive().status for client in busy]
+
+
+def test_a_client_that_resets_its_connection_while_it_waits(serve: Serve, application: Application) -> None:
+    """A request whose client is gone is not served when its turn comes."""
+    waits: list[int] = []
+    server = serve(application, threads=2, set_waiting=waits.append)
+    busy = [server.client() for _ in range(2)]
+    for client in busy:
+        client.send(GET % b"/wait")
+        assert application.entered.acquire(timeout=20)
+    waits.clear()
+    with socket.create_connection(("127.0.0.1", server.port)) as gone:
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # Closed by a reset.
+        gone.send(GET % b"/gone")
+        server.wait_until(lambda: waits == [1])
+    server.wait_until(lambda: server.connections == 2)
+    application.gate.set()
+    assert [200, 200] == [client.receive().status for client in busy]
+    assert "/gone" not in application.log
 
 
 def test_probes_that_come_together(serve: Serve, application: Application) -> None:
