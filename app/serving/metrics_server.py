@@ -103,9 +103,9 @@ class MetricsServer:
             heartbeat=watch_master,
         )
         server = HttpServer(loop, self._listeners, service, LIMITS)
-        loop.add_signal_handler(signal.SIGTERM, server.stop, GRACE_SECONDS)
-        # uvloop loses a signal that comes between its handler and the first turn of the loop.
-        loop.call_soon(signal.pthread_sigmask, signal.SIG_UNBLOCK, {signal.SIGTERM})
+        # Not by loop.add_signal_handler(): uvloop loses a signal that comes between two turns of its loop.
+        signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(server.stop, GRACE_SECONDS))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         server.run()
 
 
