@@ -9,17 +9,8 @@ import pytest
 from app.settings import VARIABLES
 from tests.support import example
 from tests.support.http_client import Client, exchange
+from tests.support.loopback import needs_ipv6
 from tests.support.service import PROGRAM, Service, running, wait_until
-
-
-def has_ipv6() -> bool:
-    """Tell whether the machine has IPv6."""
-    try:
-        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-    except OSError:
-        return False
-    return True
-
 
 BAD_SETTINGS = [
     ("PORT", "http"),
@@ -81,7 +72,7 @@ def test_a_taken_port_is_told_in_one_line(variable: str, output: Path) -> None:
     assert str(port) in line["event"]
 
 
-@pytest.mark.skipif(not has_ipv6(), reason="the machine has no IPv6")
+@needs_ipv6
 def test_both_families_are_served(product: Service) -> None:
     """By default a client reaches both ports over IPv4 and over IPv6."""
     for host in ("127.0.0.1", "::1"):
