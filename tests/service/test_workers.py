@@ -48,7 +48,10 @@ def test_workers_that_fail_do_not_let_the_master_spin(output: Path, tmp_path: Pa
         begun, spent = time.monotonic(), cpu_seconds(service)
         wait_until(lambda: boots(service) >= before + 10, "more workers fail")
         assert (cpu_seconds(service) - spent) / (time.monotonic() - begun) < 0.5
-        assert scrape(service).samples['gunicorn_worker_exits_total{reason="crashed"}'] >= 10
+        wait_until(
+            lambda: scrape(service).samples['gunicorn_worker_exits_total{reason="crashed"}'] >= 10,
+            "the last of them has been counted",
+        )
         failing.unlink()
         wait_until_workers(service, 2)
         service.wait_until_ready()
