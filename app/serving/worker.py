@@ -99,10 +99,10 @@ class Worker(BaseWorker):  # type: ignore[misc]
         uvloop would take a SystemExit in the callback of a connection for the fault of that connection.
         """
         self._is_aborted = True
-        if self._server.is_polling:
-            self._loop.call_soon_threadsafe(self._server.abort)
-        else:
+        if self._server.is_running_application:
             super().handle_quit(sig, frame)
+        else:
+            self._loop.call_soon_threadsafe(self._server.abort)
 
     def handle_abort(self, sig: int, frame: FrameType | None) -> None:
         """End at once, too: the master has had no heartbeat for too long."""

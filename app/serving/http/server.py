@@ -43,17 +43,17 @@ class HttpServer:
         self._is_draining = False
         self._stopped_at: float | None = None
         self._give_up_at = 0.0
-        self.is_polling = False
 
     def run(self) -> None:
-        """Serve until stopped; `is_polling` tells whether the event loop runs now, and no view in this thread."""
+        """Serve until stopped."""
         self._tick()
-        while not self._is_finished():
-            self.is_polling = True
-            self._loop.run_forever()
-            self.is_polling = False
-            self._dispatcher.run()
+        self._loop.run_forever()
         self._dispatcher.close()
+
+    @property
+    def is_running_application(self) -> bool:
+        """Whether the application runs in this thread now."""
+        return self._dispatcher.is_running_application
 
     def drain(self, seconds: float, grace: float) -> None:
         """Serve everything for `seconds`, on connections that end, and then stop.
@@ -85,7 +85,7 @@ class HttpServer:
         self.stop(0.0)
         for connection in self._connections:
             connection.abort()
-        self._dispatcher.leave_loop()
+        self._loop.stop()
 
     def _is_finished(self) -> bool:
         return self._stopped_at is not None and not self._connections and not self._greetings
@@ -104,7 +104,7 @@ class HttpServer:
                     self._dispatcher.rejected(connection, Rejection(503, STOPPING))
                 connection.abort()
         if self._is_finished():
-            self._dispatcher.leave_loop()
+            self._loop.stop()
         else:
             self._loop.call_later(LAST_TICK_SECONDS, self._tick_last)
 

@@ -216,7 +216,7 @@ def test_a_quick_end_of_a_view(
 ) -> None:
     """SIGQUIT and SIGABRT end a view by SystemExit, of which the worker knows that it is not the view's own."""
     worker = make_worker()
-    monkeypatch.setattr(worker, "_server", SimpleNamespace(is_polling=False), raising=False)
+    monkeypatch.setattr(worker, "_server", SimpleNamespace(is_running_application=True), raising=False)
     with pytest.raises(SystemExit) as end:
         getattr(worker, name)(signal.SIGQUIT, None)
     assert (code, True) == (end.value.code, worker._service().is_aborted())  # noqa: SLF001 - what the server asks
@@ -231,7 +231,7 @@ def test_a_quick_end_between_requests(make_worker: Callable[..., Worker]) -> Non
         with Client(worker.port) as client:
             client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
             assert 200 == get(worker.port, "/healthz").status
-            wait_until(lambda: worker._server.is_polling, "the worker waits")  # noqa: SLF001 - as its handler sees it
+            wait_until(lambda: not worker._server.is_running_application, "no view runs")  # noqa: SLF001 - as its handler sees it
             os.kill(os.getpid(), signal.SIGQUIT)
             assert client.is_at_end()
 
