@@ -11,7 +11,9 @@ from app.observability.request_record import RequestRecord, set_current_record
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    Finish = Callable[[RequestRecord, WSGIEnvironment], None]
+    from flask import Request
+
+    Finish = Callable[[RequestRecord, WSGIEnvironment, Request | None], None]
 
 NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
 CUT_SHORT = "the application failed after the response had begun"
@@ -27,6 +29,7 @@ class MeasuredResponse:
         self._environ = environ
         self._record = record
         self._finish = finish
+        self._request: Request | None = None
         self._is_open = True
         self._is_whole = False
 
@@ -48,6 +51,8 @@ class MeasuredResponse:
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         self._record.status = int(status[:3])
+        # werkzeug puts it there, and Flask takes it away before a streamed response has been read.
+        self._request = self._environ.get("werkzeug.request")
         return self._start(status, [*headers, ("X-Request-ID", self._record.request_id), NO_SNIFFING], exc_info)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -93,4 +98,4 @@ class MeasuredResponse:
 
     def _end(self) -> None:
         self._is_open = False
-        self._finish(self._record, self._environ)
+        self._finish(self._record, self._environ, self._request)

@@ -6,22 +6,22 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from flask import Flask, Request
-from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.observability import metrics
 from app.observability.correlation import request_id, trace
 from app.observability.forwarded import Forwarded
+from app.observability.logs import write_lines
 from app.observability.measured_response import MeasuredResponse
 from app.observability.request_body import body_bytes, is_chunked, receive_chunked
-from app.observability.request_log import write_request
+from app.observability.request_log import request_line
 from app.observability.request_record import ENVIRON_KEY, UNMATCHED, RequestRecord
 from app.observability.scoreboard import IN_PROGRESS, scoreboard
 from app.observability.statuses import title
 from app.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from werkzeug.routing import Map
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 # What a server of ours notes in the environ: the time.monotonic() at which a request had arrived whole.
 RECEIVED_AT = "request.received_at"
 
-# Where Flask's request is until the end of the response.
-REQUEST = "app.flask_request"
+# What a server of ours puts into the environ if it will call settle() soon: the list of the records that wait for it.
+ENDED = "request.ended"
 
 # Together with the other members these keep a log line within 4,096 bytes, which is what a pipe takes in one piece: two
 # workers that write longer lines at the same time can mix them.
@@ -83,33 +83,46 @@ class RequestMiddleware:
 
     def reject(self, record: RequestRecord) -> None:
         """Log and count a request that a server of ours has rejected, of which the record says all that is known."""
-        write_request(record)
+        write_lines([request_line(record)])
         metrics.count_rejection(record)
 
-    def _finish(self, record: RequestRecord, environ: "WSGIEnvironment") -> None:
+    def _finish(self, record: RequestRecord, environ: "WSGIEnvironment", request: Request | None) -> None:
         record.duration = monotonic() - record.received
         if record.status >= 400 and record.reason is None:  # noqa: PLR2004 - the first error
             record.reason = title(record.status)
-        request = environ.pop(REQUEST, None)  # For good: the two would keep each other alive.
         if request is not None:
-            record.route = self._route(request)
             # What prometheus-flask-exporter's do_not_track() and exclude_all_metrics() leave on a request.
-            record.is_tracked = not vars(request).keys() & {"prom_do_not_track", "prom_exclude_all"}
-        try:
-            write_request(record)
-            metrics.observe(record)
-        finally:  # And not before: a worker that is killed meanwhile has left a count undone.
-            scoreboard.count(IN_PROGRESS, -1)
+            record.is_tracked = not ("prom_do_not_track" in vars(request) or "prom_exclude_all" in vars(request))
+        record.route = request.url_rule.rule if request and request.url_rule else self._route(environ)
+        record.line = request_line(record)
+        ended: list[RequestRecord] | None = environ.get(ENDED)
+        if ended is None:
+            self.settle([record])
+        else:
+            ended.append(record)
 
-    def _route(self, request: Request) -> str:
-        if request.url_rule is not None:
-            return request.url_rule.rule
-        if isinstance(request.routing_exception, MethodNotAllowed):
-            # Flask has no rule for a request of the wrong method, although the path has matched one.
-            adapter = self._url_map.bind_to_environ(request.environ)
-            methods = request.routing_exception.valid_methods or ["GET"]
-            with suppress(HTTPException):
-                return adapter.match(method=next(iter(methods)), return_rule=True)[0].rule
+    def settle(self, records: "Sequence[RequestRecord]") -> None:
+        """Log and count requests that have ended: one by one, each would take a system call and wake the log's reader.
+
+        All of it costs a fifteenth of a small request less by the dozen.
+        """
+        try:
+            write_lines([record.line for record in records])
+            for record in records:
+                metrics.observe(record)
+        finally:  # And not before: a worker that is killed meanwhile has left a count undone.
+            scoreboard.count(IN_PROGRESS, -len(records))
+
+    def _route(self, environ: "WSGIEnvironment") -> str:
+        # Where the application has raised, and Flask has forgotten the request; and where it has no rule for the
+        # method, although the path has matched one.
+        with suppress(HTTPException):
+            adapter = self._url_map.bind_to_environ(environ)
+            try:
+                return adapter.match(return_rule=True)[0].rule
+            except MethodNotAllowed as error:
+                methods = error.valid_methods or ["GET"]
+            return adapter.match(method=next(iter(methods)), return_rule=True)[0].rule
         return UNMATCHED
 
 
@@ -118,14 +131,6 @@ def init_app(app: Flask, settings: Settings) -> None:
     middleware = RequestMiddleware(app.wsgi_app, app.url_map, settings)
     app.extensions["request_middleware"] = middleware
     app.wsgi_app = middleware  # type: ignore[method-assign]
-    # Called for every request, as a function for before_request() is, without a look whether it is a coroutine.
-    app.url_value_preprocessor(_note_request)
-
-
-def _note_request(_endpoint: str | None, _values: dict[str, object] | None) -> None:
-    # Flask forgets the request when it has made the response: before a streamed one has been read.
-    request = request_ctx.request
-    request.environ[REQUEST] = request
 
 
 def _printable(text: str | None) -> str | None:
