@@ -94,6 +94,9 @@ def test_out_of_descriptors_under_load(output: Path) -> None:
     """Clients that hold more connections than there are descriptors keep no load from its answers."""
     with running(output, preexec=limit_descriptors) as service, ExitStack() as stack:
         wait_until_workers(service, 2)
+        # libuv opens some of its descriptors with the first connection.
+        wait_until(lambda: has_served(service, service.workers()), "both workers have served")
+        wait_until(lambda: scrape(service).samples["http_connections"] == 0, "all connections are closed")
         before = descriptors(service)
         load = Load(service.port)
         with load.running():
@@ -106,11 +109,16 @@ def test_out_of_descriptors_under_load(output: Path) -> None:
         assert {200} == set(load.answers.values())
         for client in idle:
             client.close()
-        # With its first connection, libuv opens one more that it holds in reserve, in each of the two workers.
-        wait_until(lambda: descriptors(service) <= before + 2, "all descriptors are free again")
+        wait_until(lambda: descriptors(service) <= before, "all descriptors are free again")
         ask(service, 10)
         print({"idle": len(idle), "answered": len(load.answers), "cut off": len(load.lost), "lines": lines})  # noqa: T201
         assert lines == counts == len(load.answers)
+
+
+def has_served(service: Service, workers: list[int]) -> bool:
+    """Ask once, and tell whether each of the workers has answered a request by now."""
+    exchange(service.port, b"GET /version HTTP/1.1\r\nHost: test\r\n\r\n")
+    return set(workers) <= {line["pid"] for line in service.lines() if line["event"] == "request"}
 
 
 def descriptors(service: Service) -> int:
@@ -130,7 +138,8 @@ def test_a_disk_that_becomes_full(output: Path, tmp_path: Path) -> None:
             assert dropped == scrape(service).samples["log_lines_dropped_total"]
             assert service.stop() == 0
         lines = service.lines()
-        assert 510 == sum(line["event"] == "request" for line in lines) + dropped
+        # A line that announces the gap may find no room either, behind a shorter one of a request that did.
+        assert sum(line["event"] == "request" for line in lines) + dropped in range(510, 513)
         assert [dropped] == [line["lines"] for line in lines if line["event"] == "log lines dropped"]
     assert not output.exists()
 
