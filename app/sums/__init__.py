@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from app.sums.view import blueprint
+from app.sums.view import blueprint as blueprint
 
 OPENAPI = Path(__file__).with_name("openapi.json")
-
-__all__ = ["OPENAPI", "blueprint"]

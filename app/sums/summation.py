@@ -3,14 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, localcontext
 from operator import mul
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from app.sums.decoding import BodyError, NotNumbersError, OutOfRangeError, decode, element_error, find_data
+from app.sums.decoding import NOT_NUMBERS, OUT_OF_RANGE, decode, element_error, find_data
 from app.sums.float_sum import add_as_floats
 from app.sums.magnitude import may_be_far_apart, sum_by_magnitude
 
@@ -34,36 +33,28 @@ WHITE_SPACE = " \t\n\r"
 ESCAPE_BEYOND_ASCII = re.compile(rb"\\u(?!00[0-7])")
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
+class Sum(NamedTuple):
     """An exact sum in plain decimal notation, and how many numbers were added."""
 
     text: str
     numbers: int
 
 
-_Adder = Callable[[list[Decimal]], Decimal | int]
-
-
-class _Integers(msgspec.Struct):
-    data: list[Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]]
-
-
-_integers = msgspec.json.Decoder(_Integers, strict=False)
+_Integers = list[Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]]
+_integers: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+    msgspec.defstruct("Body", [("data", _Integers)]), strict=False
+)
 
 
 class _RefusedElement(Exception):
-    def __init__(self, index: int, kind: type[BodyError]) -> None:
-        self.index = index
-        self.kind = kind
+    """An element, as it was decoded, and the outcome that it makes of the body."""
 
 
 def add(body: bytes) -> Sum:
-    """Add the numbers of the JSON object `{"data": [...]}`, exactly.
-
-    Raises MalformedError, NotNumbersError or OutOfRangeError.
-    """
-    if _is_free_of_fractions(body):
+    """Add the numbers of the JSON object `{"data": [...]}`, exactly. Raises BodyError."""
+    # The lenient mode in which "1" is an integer takes 9007199254740993.0 for ...992, by way of a float. What leads
+    # there is a point or an exponent, and a backslash can spell either.
+    if body.isascii() and not (b"." in body or b"e" in body or b"E" in body or b"\\" in body):
         try:
             integers = _integers.decode(body).data
         except (msgspec.DecodeError, RecursionError):
@@ -84,14 +75,7 @@ def plain(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _is_free_of_fractions(body: bytes) -> bool:
-    # The lenient mode in which "1" is an integer takes 9007199254740993.0 for ...992, by way of a float. What leads
-    # there is a point or an exponent, and a backslash can spell either.
-    return body.isascii() and not (b"." in body or b"e" in body or b"E" in body or b"\\" in body)
-
-
 def _add_as_decimals(data: bytes) -> Sum:
-    add_all = sum_by_magnitude if may_be_far_apart(data) else sum
     items = decode(data)
     counts = Counter(items) if len(data) < SHORT_ELEMENT * len(items) else None
     values = items if counts is None else list(counts)
@@ -99,50 +83,51 @@ def _add_as_decimals(data: bytes) -> Sum:
     try:
         if not data.isascii() or (b"\\" in data and ESCAPE_BEYOND_ASCII.search(data)):
             _refuse_other_scripts(values)
-        total = _weighted_sum(values, weights, add_all)
+        total = _weighted_sum(values, weights, sum_by_magnitude if may_be_far_apart(data) else sum)
     except _RefusedElement as error:
-        value = values[error.index]
+        value, outcome = error.args
         # A decimal is text like a string: what stands in quotes in the body was one.
         quoted = msgspec.json.encode(value)
         text = quoted.decode() if quoted in data or b"\\" in data else str(value)
-        raise element_error(error.kind, data, items.index(value), text) from None
+        raise element_error(outcome, data, items.index(value), text) from None
     return Sum(plain(total), len(items))
 
 
 def _refuse_other_scripts(values: Sequence[int | str]) -> None:
-    # Decimal would read the digits of every script.
-    for index, value in enumerate(values):
-        if isinstance(value, str) and not value.isascii():
-            raise _RefusedElement(index, NotNumbersError)
+    for value in values:
+        if isinstance(value, str) and not value.isascii():  # Decimal would read the digits of every script.
+            raise _RefusedElement(value, NOT_NUMBERS)
 
 
-def _weighted_sum(values: Sequence[int | str], weights: Sequence[int] | None, add_all: _Adder) -> Decimal:
+def _weighted_sum(
+    values: Sequence[int | str], weights: Sequence[int] | None, add_all: Callable[[list[Decimal]], Decimal | int]
+) -> Decimal:
     total = Decimal()
     with localcontext(TOTAL):
         for start in range(0, len(values), NUMBERS):
-            numbers = _numbers(values, start)
+            some = values[start : start + NUMBERS]
+            numbers = _numbers(some)
             if weights:
                 numbers = list(map(mul, numbers, weights[start : start + NUMBERS]))
             subtotal = Decimal(add_all(numbers))
             if not subtotal.is_finite():
                 # The constructor reads "NaN" and "Infinity", and they are added without a word.
-                raise _RefusedElement(start + [number.is_finite() for number in numbers].index(False), NotNumbersError)
+                raise _RefusedElement(some[list(map(Decimal.is_finite, numbers)).index(False)], NOT_NUMBERS)
             total += subtotal
     return total
 
 
-def _numbers(values: Sequence[int | str], start: int) -> list[Decimal]:
-    some = values[start : start + NUMBERS]
+def _numbers(values: Sequence[int | str]) -> list[Decimal]:
     numbers: list[Decimal] = []
     try:
         try:
-            numbers.extend(map(ELEMENT.create_decimal, some))
+            numbers.extend(map(ELEMENT.create_decimal, values))
         except InvalidOperation:
             # It takes no white space, and to strip that from every element would cost a tenth of the sum.
-            stripped = [str(value).strip(WHITE_SPACE) for value in some[len(numbers) :]]
+            stripped = [str(value).strip(WHITE_SPACE) for value in values[len(numbers) :]]
             numbers.extend(map(ELEMENT.create_decimal, stripped))
     except InvalidOperation:
-        raise _RefusedElement(start + len(numbers), NotNumbersError) from None
+        raise _RefusedElement(values[len(numbers)], NOT_NUMBERS) from None
     except (Inexact, Overflow):
-        raise _RefusedElement(start + len(numbers), OutOfRangeError) from None
+        raise _RefusedElement(values[len(numbers)], OUT_OF_RANGE) from None
     return numbers

@@ -6,7 +6,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from app.observability.request_log import declare_key
 from app.sums import metrics, page
-from app.sums.decoding import BodyError, MalformedError, NotNumbersError, OutOfRangeError
+from app.sums.decoding import MALFORMED, BodyError
 from app.sums.summation import add
 from app.web.problems import Problem
 
@@ -14,16 +14,6 @@ blueprint = Blueprint("sums", __name__)
 blueprint.register_blueprint(page.blueprint)
 
 declare_key("numbers")
-
-# Status and outcome of each kind of error.
-PROBLEMS = {
-    MalformedError: (400, "malformed"),
-    NotNumbersError: (422, "not_numbers"),
-    OutOfRangeError: (422, "out_of_range"),
-}
-
-# Longer ones are not quoted.
-HOST_CHARACTERS = 64
 
 
 @blueprint.post("/")
@@ -38,9 +28,8 @@ def sum_numbers() -> Response:
     try:
         total = add(body)
     except BodyError as error:
-        status, outcome = PROBLEMS[type(error)]
-        metrics.outcomes[outcome].inc()
-        raise Problem(status, str(error), reason=error.reason) from None
+        metrics.outcomes[error.outcome].inc()
+        raise Problem(400 if error.outcome == MALFORMED else 422, str(error), reason=error.reason) from None
     metrics.outcomes["ok"].inc()
     metrics.numbers.observe(total.numbers)
     bind_contextvars(numbers=total.numbers)
@@ -53,8 +42,8 @@ def page_or_usage() -> Response:
     after_this_request(page.vary_by_accept)
     if page.prefers_html(request):
         return page.page_response()
-    # werkzeug takes a Host that is no host for an empty one.
-    host = request.host if 0 < len(request.host) <= HOST_CHARACTERS else f"localhost:{request.environ['SERVER_PORT']}"
+    # werkzeug takes a Host that is no host for an empty one. What is longer than 64 characters is not quoted.
+    host = request.host if 0 < len(request.host) <= 64 else f"localhost:{request.environ['SERVER_PORT']}"  # noqa: PLR2004
     address = f"{request.scheme}://{host}{request.root_path}/"
     detail = f"""GET is not allowed here; to add numbers: curl -X POST -d '{{"data": ["1", "2"]}}' {address}"""
     raise Problem(405, detail, headers=[("Allow", "POST, OPTIONS")])

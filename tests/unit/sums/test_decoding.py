@@ -3,14 +3,15 @@
 import pytest
 
 from app.sums.decoding import (
+    MALFORMED,
+    NOT_NUMBERS,
+    OUT_OF_RANGE,
     BodyError,
-    MalformedError,
-    NotNumbersError,
-    OutOfRangeError,
     decode,
     element_error,
     find_data,
 )
+from tests.unit.sums.refusals import refused
 
 HUGE = "9" * 5000  # more digits than Python converts to an integer
 NO_LIST = 'no list "data": the body must be like {"data": ["1", "2"]}'
@@ -96,7 +97,7 @@ def test_elements(body: bytes, expected: list[int | str]) -> None:
 )
 def test_malformed(body: bytes, detail: str) -> None:
     """What is not JSON is malformed, and the detail says where."""
-    with pytest.raises(MalformedError) as caught:
+    with refused(MALFORMED) as caught:
         elements(body)
     assert detail == str(caught.value)
 
@@ -118,7 +119,7 @@ def test_malformed(body: bytes, detail: str) -> None:
 )
 def test_lone_surrogate_is_malformed(body: bytes, half: str, byte: int) -> None:
     """Half of a surrogate pair is no character and has no UTF-8: it is refused wherever it stands, and told as such."""
-    with pytest.raises(MalformedError) as caught:
+    with refused(MALFORMED) as caught:
         elements(body)
     assert f"not JSON: {half} is half of a surrogate pair, which is no character (byte {byte})" == str(caught.value)
 
@@ -136,7 +137,7 @@ def test_lone_surrogate_is_malformed(body: bytes, half: str, byte: int) -> None:
 )
 def test_another_fault_before_a_lone_surrogate(body: bytes, detail: str) -> None:
     """What is wrong first is told: a body that ends within a pair is cut short."""
-    with pytest.raises(MalformedError) as caught:
+    with refused(MALFORMED) as caught:
         elements(body)
     assert detail == str(caught.value)
 
@@ -167,7 +168,7 @@ def test_reason(body: bytes, reason: str) -> None:
 def test_long_integer_among_long_numbers(number: int) -> None:
     """Of a large list, the integer that Python does not convert is quoted, and no other number of many digits."""
     others = [f'"0.{"1" * 1200}"', "7" * number] * 100
-    with pytest.raises(OutOfRangeError) as caught:
+    with refused(OUT_OF_RANGE) as caught:
         decode(f"[{','.join(others)},{HUGE}]".encode())
     assert f"data[200]: out of range: {HUGE[:64]}..." == str(caught.value)
 
@@ -193,7 +194,7 @@ def test_long_integer_among_long_numbers(number: int) -> None:
 )
 def test_no_list(body: bytes) -> None:
     """JSON whose last member `data` is no list is answered by an example."""
-    with pytest.raises(NotNumbersError) as caught:
+    with refused(NOT_NUMBERS) as caught:
         elements(body)
     assert NO_LIST == str(caught.value)
 
@@ -219,7 +220,7 @@ def test_no_list(body: bytes) -> None:
 )
 def test_not_numbers(body: bytes, detail: str) -> None:
     """An element that is neither number nor string is named and quoted as it stands in the body."""
-    with pytest.raises(NotNumbersError) as caught:
+    with refused(NOT_NUMBERS) as caught:
         elements(body)
     assert detail == str(caught.value)
 
@@ -237,7 +238,7 @@ def test_not_numbers(body: bytes, detail: str) -> None:
 )
 def test_integer_of_thousands_of_digits(written: str, index: int) -> None:
     """An integer beyond what Python converts is out of range, and it is the one that is named."""
-    with pytest.raises(OutOfRangeError) as caught:
+    with refused(OUT_OF_RANGE) as caught:
         decode(f"[{written}]".encode())
     assert str(caught.value).startswith(f"data[{index}]: out of range: ")
 
@@ -252,8 +253,8 @@ def test_integer_of_thousands_of_digits(written: str, index: int) -> None:
         pytest.param('"\\u0000\\n"', '"\\u0000\\n"', id="as it is written"),
     ],
 )
-@pytest.mark.parametrize(("kind", "wrong"), [(NotNumbersError, "not a number"), (OutOfRangeError, "out of range")])
-def test_quoted_element(element: str, quoted: str, kind: type[NotNumbersError | OutOfRangeError], wrong: str) -> None:
+@pytest.mark.parametrize(("kind", "wrong"), [(NOT_NUMBERS, "not a number"), (OUT_OF_RANGE, "out of range")])
+def test_quoted_element(element: str, quoted: str, kind: str, wrong: str) -> None:
     """At most 64 characters of an element are quoted, as they are written in the body."""
     error = element_error(kind, f"[1, {element} ]".encode(), 1, "")
-    assert (kind, f"data[1]: {wrong}: {quoted}") == (type(error), str(error))
+    assert (kind, f"data[1]: {wrong}: {quoted}") == (error.outcome, str(error))
