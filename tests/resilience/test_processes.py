@@ -97,7 +97,8 @@ def test_killed_workers(output: Path) -> None:
         metrics_pid = metrics_process(service).pid
 
         def workers() -> list[psutil.Process]:
-            return [child for child in service.tree()[1:] if child.pid != metrics_pid]
+            living = (child for child in service.tree()[1:] if child.status() != psutil.STATUS_ZOMBIE)
+            return [child for child in living if child.pid != metrics_pid]
 
         def kill_one() -> None:
             killed.append(kill(random.choice(wait_until(workers, "there is a worker"))))  # noqa: S311 - no secret
