@@ -23,7 +23,7 @@ WAIT_INTERVAL_SECONDS = 1.0
 
 
 class LogOutput:
-    """Writes whole lines to a stream, and drops those that a slow reader does not take in time.
+    """Writes lines to a stream, one system call for each, and drops those that a slow reader does not take in time.
 
     With a blocking write, a reader that stops takes the whole service along, the probes and the stop included: each
     process of it waits in its next line. A line less is the smaller loss, and it is counted.
@@ -31,7 +31,7 @@ class LogOutput:
 
     def __init__(self, stream: TextIO) -> None:
         self.is_terminal = stream.isatty()
-        self.count_dropped: Callable[[int], None] = lambda _: None
+        self.count_dropped: Callable[[], None] = lambda: None
         self.announce_dropped: Callable[[int], None] = lambda _: None
         self._stream = stream  # Kept, or else its descriptor would be closed with it, and become another file's.
         self._descriptor = stream.fileno()
@@ -41,26 +41,26 @@ class LogOutput:
         self._waits_from = 0.0
         self._lock = RLock()  # Of one thread, because to announce what was dropped is to write a line.
 
-    def write(self, lines: bytes, events: int = 1) -> None:
-        """Write the lines of some events by one system call, or drop them."""
+    def write(self, line: bytes) -> None:
+        """Write a line, or drop it."""
         with self._lock:
-            if not self._put(lines):
-                self._dropped += events
-                self.count_dropped(events)
+            if not self._put(line):
+                self._dropped += 1
+                self.count_dropped()
             elif self._dropped:
                 dropped, self._dropped = self._dropped, 0
                 self.announce_dropped(dropped)
                 if self._dropped:  # The announcement itself: it is due again.
                     self._dropped += dropped
 
-    def _put(self, lines: bytes) -> bool:
+    def _put(self, line: bytes) -> bool:
         try:
             if self._rest:
                 self._rest = self._rest[self._write(self._rest) :]
             if self._rest:
                 return False
             # Of a terminal or a socket that takes a part of a line. The rest comes first when there is room again.
-            self._rest = lines[self._write(lines) :]
+            self._rest = line[self._write(line) :]
         except OSError:  # A reader that is slow or gone, a disk that is full: no reason to refuse a request.
             return False
         return True

@@ -4,7 +4,6 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from select import PIPE_BUF
 from typing import Any
 
 import structlog
@@ -21,7 +20,7 @@ LEVEL_NAMES = {level: logging.getLevelName(level).lower() for level in LEVELS}
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-_formatter: "_Formatter | None" = None
+_emitter: "_Emitter | None" = None
 
 
 def configure_logs(level: str, log_format: str, output: LogOutput, environ: Mapping[str, str]) -> None:
@@ -30,14 +29,14 @@ def configure_logs(level: str, log_format: str, output: LogOutput, environ: Mapp
     `log_format` is `json`, `console`, or `auto`: text on a terminal, JSON elsewhere. The text is in colour on a
     terminal, but not where `environ` has NO_COLOR (https://no-color.org) or TERM=dumb.
     """
-    global _formatter  # noqa: PLW0603 - the one of the process, as structlog's own configuration
+    global _emitter  # noqa: PLW0603 - the one of the process, as structlog's own configuration
     is_console = log_format == "console" or (log_format == "auto" and output.is_terminal)
     has_colors = output.is_terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
     console = structlog.dev.ConsoleRenderer(
         colors=has_colors, sort_keys=False, exception_formatter=structlog.dev.plain_traceback
     )
     processors: list[Processor] = [complete, escape, console] if is_console else [complete, render]
-    _formatter = _Formatter(getattr(logging, level.upper()), processors, output)
+    _emitter = _Emitter(getattr(logging, level.upper()), processors, _Line(output))
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -50,21 +49,12 @@ def configure_logs(level: str, log_format: str, output: LogOutput, environ: Mapp
     logging.captureWarnings(True)
 
 
-def line_of(level: int, event: dict[str, Any]) -> bytes | None:
-    """Make the line of an event, for write_lines(); None where its level is not logged.
-
-    It is the line of structlog's loggers, without what they do to bind: 4 of the 11 us of a request's line.
-    """
-    if _formatter is None:  # The configuration is not ours, and writes by itself.
+def emit(level: int, event: dict[str, Any]) -> None:
+    """Write an event as structlog's loggers do, but for what they do to bind: 4 of the 11 us of a request's line."""
+    if _emitter is None:
         structlog.get_logger().log(level, **event)
-        return None
-    return _formatter.line_of(level, event)
-
-
-def write_lines(lines: Sequence[bytes | None]) -> None:
-    """Write what line_of() has made, as many lines together as a pipe takes in one piece."""
-    if _formatter is not None:
-        _formatter.write(list(filter(None, lines)))
+    else:
+        _emitter.emit(level, event)
 
 
 def configure_unless_done(level: str, log_format: str) -> None:
@@ -74,32 +64,19 @@ def configure_unless_done(level: str, log_format: str) -> None:
         configure_logs(level, log_format, LogOutput(sys.__stderr__), os.environ)
 
 
-class _Formatter:
+class _Emitter:
     """The processors of structlog's configuration, and what they lead to."""
 
-    def __init__(self, threshold: int, processors: Sequence[Processor], output: LogOutput) -> None:
+    def __init__(self, threshold: int, processors: Sequence[Processor], line: "_Line") -> None:
         self._threshold = threshold
         self._processors = processors
-        self._output = output
+        self._line = line
 
-    def line_of(self, level: int, event: Any) -> bytes | None:
-        if level < self._threshold:
-            return None
-        for processor in self._processors:
-            event = processor(None, LEVEL_NAMES[level], event)
-        return _encoded(event)
-
-    def write(self, lines: Sequence[bytes]) -> None:
-        piece = b""
-        events = 0
-        for line in lines:
-            if events and len(piece) + len(line) > PIPE_BUF:
-                self._output.write(piece, events)
-                piece, events = b"", 0
-            piece += line
-            events += 1
-        if events:
-            self._output.write(piece, events)
+    def emit(self, level: int, event: Any) -> None:
+        if level >= self._threshold:
+            for processor in self._processors:
+                event = processor(None, LEVEL_NAMES[level], event)
+            self._line.msg(event)
 
 
 class _Line:
@@ -109,7 +86,7 @@ class _Line:
         self._output = output
 
     def msg(self, line: str | bytes) -> None:
-        self._output.write(_encoded(line))
+        self._output.write((line.encode() if isinstance(line, str) else line) + b"\n")
 
     debug = info = warning = error = critical = exception = log = msg
 
@@ -126,10 +103,6 @@ class _Forwarder(logging.Handler):
         extra = {key: value for key, value in vars(record).items() if key not in _STANDARD}
         log = structlog.get_logger().bind(**extra)
         log.log(level, message, logger=record.name, exc_info=record.exc_info)
-
-
-def _encoded(line: str | bytes) -> bytes:
-    return (line.encode() if isinstance(line, str) else line) + b"\n"
 
 
 def _announce_dropped(lines: int) -> None:

@@ -11,26 +11,22 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from app.observability import metrics
 from app.observability.correlation import request_id, trace
 from app.observability.forwarded import Forwarded
-from app.observability.logs import write_lines
 from app.observability.measured_response import MeasuredResponse
 from app.observability.request_body import body_bytes, is_chunked, receive_chunked
-from app.observability.request_log import request_line
+from app.observability.request_log import write_request
 from app.observability.request_record import ENVIRON_KEY, UNMATCHED, RequestRecord
 from app.observability.scoreboard import IN_PROGRESS, scoreboard
 from app.observability.statuses import title
 from app.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from werkzeug.routing import Map
 
 # What a server of ours notes in the environ: the time.monotonic() at which a request had arrived whole.
 RECEIVED_AT = "request.received_at"
-
-# What a server of ours puts into the environ if it will call settle() soon: the list of the records that wait for it.
-ENDED = "request.ended"
 
 # Together with the other members these keep a log line within 4,096 bytes, which is what a pipe takes in one piece: two
 # workers that write longer lines at the same time can mix them.
@@ -83,7 +79,7 @@ class RequestMiddleware:
 
     def reject(self, record: RequestRecord) -> None:
         """Log and count a request that a server of ours has rejected, of which the record says all that is known."""
-        write_lines([request_line(record)])
+        write_request(record)
         metrics.count_rejection(record)
 
     def _finish(self, record: RequestRecord, environ: "WSGIEnvironment", request: Request | None) -> None:
@@ -94,24 +90,11 @@ class RequestMiddleware:
             # What prometheus-flask-exporter's do_not_track() and exclude_all_metrics() leave on a request.
             record.is_tracked = not ("prom_do_not_track" in vars(request) or "prom_exclude_all" in vars(request))
         record.route = request.url_rule.rule if request and request.url_rule else self._route(environ)
-        record.line = request_line(record)
-        ended: list[RequestRecord] | None = environ.get(ENDED)
-        if ended is None:
-            self.settle([record])
-        else:
-            ended.append(record)
-
-    def settle(self, records: "Sequence[RequestRecord]") -> None:
-        """Log and count requests that have ended: one by one, each would take a system call and wake the log's reader.
-
-        All of it costs a fifteenth of a small request less by the dozen.
-        """
         try:
-            write_lines([record.line for record in records])
-            for record in records:
-                metrics.observe(record)
+            write_request(record)
+            metrics.observe(record)
         finally:  # And not before: a worker that is killed meanwhile has left a count undone.
-            scoreboard.count(IN_PROGRESS, -len(records))
+            scoreboard.count(IN_PROGRESS, -1)
 
     def _route(self, environ: "WSGIEnvironment") -> str:
         # Where the application has raised, and Flask has forgotten the request; and where it has no rule for the

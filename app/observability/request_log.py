@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from app.observability.logs import line_of
+from app.observability.logs import emit
 from app.observability.request_record import RequestRecord
 
 PROBES = frozenset({"/healthz", "/readyz"})
@@ -16,8 +16,8 @@ def declare_key(name: str) -> None:
     _declared[name] = None
 
 
-def request_line(record: RequestRecord) -> bytes | None:
-    """Make the line of a request; None where its level is not logged."""
+def write_request(record: RequestRecord) -> None:
+    """Write the line of a request."""
     status = record.status
     # Flask also answers //healthz, which no orchestrator asks for.
     if record.route in PROBES and record.path == record.route and record.method in {"GET", "HEAD"}:
@@ -49,7 +49,7 @@ def request_line(record: RequestRecord) -> bytes | None:
         event["error"] = record.error
     if record.reason:
         event["reason"] = record.reason
-    return line_of(level, event)
+    emit(level, event)
 
 
 def _milliseconds(seconds: float | None) -> float | None:

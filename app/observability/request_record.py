@@ -15,7 +15,6 @@ class RequestRecord:
 
     `received` is a time of time.monotonic(); durations are in seconds, sizes in bytes. `duration` lasts until the
     response is closed, `queued` until the application is called. `is_tracked` is False where no metric is wanted.
-    `line` is the line of the log once the request has ended, None where there is none.
     """
 
     request_id: str
@@ -34,7 +33,6 @@ class RequestRecord:
     error: str | None = None
     reason: str | None = None
     is_tracked: bool = True
-    line: bytes | None = None
 
 
 _current: ContextVar[RequestRecord | None] = ContextVar("request_record", default=None)

@@ -85,12 +85,12 @@ class Hooks:
         self.metrics_server.close()
         scoreboard.enter(worker.slot, os.getpid())
         self.metric_files.owner = str(worker.slot)
-        self.count_dropped_lines(0)  # Opens the files, which takes 15 ms, before the first request would wait for it.
+        self.count_dropped_line(0)  # Opens the files, which takes 15 ms, before the first request would wait for it.
         worker.hooks = self
 
     def child_exit(self, arbiter: Any, worker: Any) -> None:
         """Count a worker that has ended, and free its slot."""
-        from app.observability.metrics import worker_exits  # noqa: PLC0415 - see count_dropped_lines()
+        from app.observability.metrics import worker_exits  # noqa: PLC0415 - see count_dropped_line()
 
         mark_process_dead(worker.slot)  # type: ignore[no-untyped-call]
         if lost := scoreboard.read(worker.slot, IN_PROGRESS):
@@ -111,7 +111,7 @@ class Hooks:
         self.metrics_server.stop()
         self.metric_files.remove()
 
-    def count_dropped_lines(self, lines: int) -> None:
+    def count_dropped_line(self, lines: int = 1) -> None:
         """Count log lines that standard output did not take."""
         # Not above: the files have to be there before the first metric is made.
         from app.observability.metrics import lines_dropped  # noqa: PLC0415

@@ -67,7 +67,7 @@ def prepare(  # noqa: PLR0913 - each but the first two has a default
         _prepared = Hooks(settings, limits(settings), shared_memory, slots, metrics_server)
     except OSError as error:
         _exit(CANNOT_CREATE, f"cannot create the metric files in {error.filename}: {error.strerror}")
-    output.count_dropped = _prepared.count_dropped_lines
+    output.count_dropped = _prepared.count_dropped_line
     return _prepared
 
 

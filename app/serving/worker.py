@@ -81,7 +81,6 @@ class Worker(BaseWorker):  # type: ignore[misc]
             is_urgent=PROBES.__contains__,
             heartbeat=self._heartbeat,
             served=self._count,
-            settle=self._middleware.settle,
             is_aborted=lambda: self._is_aborted,
         )
 

@@ -10,7 +10,7 @@ from app.serving.http.connection_table import ConnectionTable
 from app.serving.http.limits import Limits
 from app.serving.http.rejection import Rejection
 from app.serving.http.rejection_answer import fail, reject
-from app.serving.http.request import ENDED, make_environ
+from app.serving.http.request import make_environ
 from app.serving.http.response import Response
 from app.serving.http.service import Service
 from app.serving.http.state import State
@@ -48,7 +48,6 @@ class Dispatcher:
         self._ready: deque[Connection] = deque()  # Where this thread may go on at once.
         self._urgent: deque[Connection] = deque()
         self._is_scheduled = False
-        self._ended: list[object] = []
         self._late = f"overloaded: requests have waited for more than {limits.wait:g} s"
         self._too_late = f"overloaded: the request has waited for more than {2 * limits.wait:g} s"
 
@@ -65,7 +64,6 @@ class Dispatcher:
         response, connection.response = connection.response, None
         if response is not None:
             response.close()
-            self._settle()
 
     def received_head(self, connection: Connection, now: float) -> None:
         """Reject a request, before its body arrives for nothing, while others wait for too long."""
@@ -127,7 +125,6 @@ class Dispatcher:
         try:
             self._run_turn()
         finally:
-            self._settle()
             _set_running_loop(self._loop)
             self.is_running_application = False
 
@@ -150,11 +147,6 @@ class Dispatcher:
                 self._go_on(ready)
         self._schedule()
 
-    def _settle(self) -> None:
-        if self._ended:
-            self._service.settle(self._ended)
-            self._ended.clear()
-
     def _go_on_soon(self, connection: Connection) -> None:
         self._ready.append(connection)
         self._schedule()
@@ -172,8 +164,6 @@ class Dispatcher:
             self.rejected(connection, Rejection(503, self._too_late))
             return None
         environ = make_environ(request, connection.peer, self._service.environ)
-        if self._pool is None:
-            environ[ENDED] = self._ended
         request.body = b""  # The environ has a copy.
         keep_alive = request.keep_alive and not request.is_too_large and not self.closes_connections
         connection.respond()

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 # The moment at which a request had arrived whole, in seconds of time.monotonic(): the application's clock starts there.
 RECEIVED_AT = "request.received_at"
 
-# A list for what the application has still to do about requests that have ended: see Service.settle.
-ENDED = "request.ended"
-
 # What is known of a request that was rejected before it had arrived whole: the moment of its first byte, and how much
 # of its body has come.
 STARTED_AT = "request.started_at"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.serving.http.rejection import Rejection
 
@@ -34,7 +34,5 @@ class Service:
     is_urgent: Callable[[str], bool] = lambda _target: False
     heartbeat: Callable[[], None] = lambda: None
     served: Callable[[], None] = lambda: None
-    # Called at the end of each turn with what the application has put into the list environ["request.ended"].
-    settle: Callable[[list[Any]], None] = lambda _ended: None
     # Whether a SystemExit comes from the handler of a signal. Any other ends a request, and not the server.
     is_aborted: Callable[[], bool] = lambda: False

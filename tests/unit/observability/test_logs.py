@@ -409,28 +409,7 @@ def test_console_drops_the_colors_of_others(configured_logs: "Callable[..., Line
 
 def test_an_event_where_structlog_is_configured_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     """An application that has configured structlog itself gets the lines of requests by its own configuration."""
-    monkeypatch.setattr(logs, "_formatter", None)
+    monkeypatch.setattr(logs, "_emitter", None)
     with structlog.testing.capture_logs() as captured:
-        line = logs.line_of(logging.INFO, {"event": "request", "status": 200})
-        logs.write_lines([line])
-    assert (None, [{"event": "request", "status": 200, "log_level": "info"}]) == (line, captured)
-
-
-def test_lines_together(configured_logs: "Callable[..., Lines]", monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines are written together as far as a pipe takes them whole, without those of a level that is not logged."""
-    lines = configured_logs("info")
-    written: list[tuple[int, int]] = []
-    write = LogOutput.write
-
-    def note(output: LogOutput, data: bytes, events: int) -> None:
-        written.append((len(data), events))
-        write(output, data, events)
-
-    monkeypatch.setattr(LogOutput, "write", note)
-    made = [logs.line_of(level, {"event": "x" * 900}) for level in (logging.INFO, logging.DEBUG, *[logging.INFO] * 8)]
-    logs.write_lines(made)
-    logs.write_lines([None])
-    logs.write_lines([])
-    size = len(lines.raw[0]) + 1
-    assert ["x" * 900] * 9 == [line["event"] for line in lines.json]
-    assert [(4 * size, 4), (4 * size, 4), (size, 1)] == written
+        logs.emit(logging.INFO, {"event": "request", "status": 200})
+    assert [{"event": "request", "status": 200, "log_level": "info"}] == captured

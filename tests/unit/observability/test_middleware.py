@@ -316,19 +316,6 @@ def test_in_progress(measure: Callable[..., RequestMiddleware]) -> None:
     assert before == sum(scoreboard.column(IN_PROGRESS))
 
 
-def test_ended_together(measure: Callable[..., RequestMiddleware], log_lines: "Lines") -> None:
-    """Where the server says so, requests are logged and counted together after they have ended, and are in progress."""
-    before = sum(scoreboard.column(IN_PROGRESS))
-    ended: list[Any] = []
-    middleware = measure(answering([]))
-    for path in ("/a", "/b"):
-        middleware(environ(path=path) | {"request.ended": ended}, ignore_start).close()  # type: ignore[attr-defined]
-    assert (before + 2, []) == (sum(scoreboard.column(IN_PROGRESS)), log_lines.raw)
-    middleware.settle(ended)
-    assert before == sum(scoreboard.column(IN_PROGRESS))
-    assert ["/a", "/b"] == [line["path"] for line in log_lines.json]
-
-
 @pytest.mark.parametrize(
     ("method", "path", "route"),
     [

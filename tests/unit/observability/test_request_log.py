@@ -10,8 +10,7 @@ from structlog.contextvars import bind_contextvars
 
 from app.observability import request_log
 from app.observability.correlation import Trace
-from app.observability.logs import write_lines
-from app.observability.request_log import declare_key, request_line
+from app.observability.request_log import declare_key, write_request
 from app.observability.request_record import RequestRecord, set_current_record
 
 if TYPE_CHECKING:
@@ -43,11 +42,6 @@ RECORD = RequestRecord(
 def no_declared_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget the keys that the packages of the application have declared."""
     monkeypatch.setattr(request_log, "_declared", {})
-
-
-def write_request(record: RequestRecord) -> None:
-    """Write the line of a request by itself."""
-    write_lines([request_line(record)])
 
 
 def test_keys(log_lines: "Lines") -> None:

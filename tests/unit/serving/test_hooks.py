@@ -52,7 +52,7 @@ def test_a_worker_takes_a_slot(make_hooks: Make, monkeypatch: pytest.MonkeyPatch
     hooks = make_hooks()
     worker = SimpleNamespace()
     counted: list[int] = []
-    monkeypatch.setattr(hooks, "count_dropped_lines", counted.append)
+    monkeypatch.setattr(hooks, "count_dropped_line", counted.append)
     hooks.pre_fork(None, worker)
     assert worker.slot in scoreboard.taken()
     hooks.post_fork(None, worker)
@@ -100,7 +100,7 @@ def test_worker_exit(make_hooks: Make, end: SystemExit | None, expected: State) 
 
 
 def test_dropped_lines_are_counted(make_hooks: Make) -> None:
-    """Log lines that were dropped are counted."""
+    """A log line that was dropped is counted."""
     before = REGISTRY.get_sample_value("log_lines_dropped_total") or 0.0
-    make_hooks().count_dropped_lines(2)
-    assert before + 2 == REGISTRY.get_sample_value("log_lines_dropped_total")
+    make_hooks().count_dropped_line()
+    assert before + 1 == REGISTRY.get_sample_value("log_lines_dropped_total")

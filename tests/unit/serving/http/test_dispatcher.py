@@ -48,12 +48,11 @@ class Application:
         if path == "/exit":
             raise SystemExit(3)
         start_response("200 OK", [])
-        environ.get("request.ended", []).append(path)
         if path.startswith("/stream"):
-            return self.stream(path, environ)
+            return self.stream(path)
         return [LARGE] if path == "/large" else [path.encode() + environ["wsgi.input"].read()]
 
-    def stream(self, path: str, environ: dict[str, Any]) -> Iterator[bytes]:
+    def stream(self, path: str) -> Iterator[bytes]:
         """Hand out pieces."""
         try:
             for number in range(4):
@@ -63,7 +62,6 @@ class Application:
                     raise LookupError("a bug")
         finally:
             self.log.append("closed")
-            environ.get("request.ended", []).append("closed")
 
 
 @pytest.fixture
@@ -368,40 +366,3 @@ def test_rejection(serve: Serve, application: Application, method: str, body: by
         environ["wsgi.input"].read(),
     )
     assert [] == application.log
-
-
-def test_requests_of_a_turn_are_settled_together(serve: Serve, application: Application) -> None:
-    """What the application has still to do about requests that have ended is done once, at the end of a turn."""
-    settled: list[list[str]] = []
-    server = serve(application, settle=lambda ended: settled.append(list(ended)))
-    first, *others = [server.client() for _ in range(3)]
-    for client in others:
-        client.ask(GET % b"/before")
-    server.turn()
-    settled.clear()
-    first.send(GET % b"/wait")
-    assert application.entered.acquire(timeout=20)
-    for client in others:
-        client.send(GET % b"/together")
-    application.gate.set()
-    for client in (first, *others):
-        client.receive()
-    server.turn()
-    assert [["/wait"], ["/together"] * 2] == settled
-
-
-def test_a_client_that_leaves_between_two_turns(serve: Serve, application: Application) -> None:
-    """The response that was on its way to a client that is gone is settled at once."""
-    settled: list[str] = []
-    server = serve(application, settle=settled.extend)
-    client = server.leaving_client()
-    client.sendall(GET % b"/stream-large")
-    server.wait_until(lambda: "/stream-large" in settled)
-    client.close()
-    server.wait_until(lambda: settled == ["/stream-large", "closed"])
-
-
-def test_in_threads_requests_are_settled_one_by_one(serve: Serve, application: Application) -> None:
-    """A thread has no turns: its requests get no list."""
-    client = serve(application, threads=2, settle=pytest.fail).client()
-    assert b"/" == client.ask(GET % b"/").body
