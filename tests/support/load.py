@@ -105,22 +105,21 @@ def lost_in_progress(service: Service) -> int:
 def check_agreement(service: Service, load: Load, *, others: int = 0) -> tuple[int, int]:
     """Hold answers, log lines and counts against each other, one by one; return how many lines and counts there are.
 
-    An answered request has exactly one line and is counted. A request is answered, then logged, then counted, because
-    its duration lasts until the kernel has the answer: a worker that is killed in between leaves one that is answered
-    and not logged, or logged and not counted, and the service says that it has lost it.
+    An answered request has exactly one line and is counted: it is logged, then counted, then answered. A worker that is
+    killed in between leaves one that is logged and not answered, and perhaps not counted, and the service says so.
     """
     wait_until(lambda: scrape(service).samples["http_requests_in_progress"] == 0, "each answer has its line and count")
     metrics = scrape(service)
     lines = service.requests(method=example.METHOD, route=example.ROUTE)
     by_id = {line["request_id"]: line["status"] for line in lines}
     assert len(lines) == len(by_id), "a request has two lines"
-    unlogged = load.answers.keys() - by_id.keys()
-    assert {} == {name: status for name, status in load.answers.items() if by_id.get(name, status) != status}
+    assert {} == {name: status for name, status in load.answers.items() if by_id.get(name) != status}
     cut_off = by_id.keys() - load.answers.keys()
     assert others == len(cut_off - load.lost.keys())  # Nor has anybody else a line.
     logged = Counter(str(status) for status in by_id.values())
     labels = f'method="{example.METHOD}",route="{example.ROUTE}"'
     counted = {status: metrics.samples.get(f'{REQUESTS}{{{labels},status="{status}"}}', 0) for status in logged}
     assert all(counted[status] <= logged[status] for status in logged), (counted, logged)
-    assert len(unlogged) + logged.total() - sum(counted.values()) <= lost_in_progress(service)
+    assert len(load.answers) <= sum(counted.values())
+    assert logged.total() - sum(counted.values()) <= lost_in_progress(service)
     return len(lines), int(sum(counted.values()))

@@ -17,6 +17,9 @@ _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType] | tupl
 # Fields that belong to the connection, which is the server's matter (PEP 3333, "Other HTTP Features").
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "trailer"})
 
+# The kernel takes as much at once, so that the end of the call does not come before the client has read.
+LAST_BYTES = 16 * 1024
+
 _log = logging.getLogger(__name__)
 
 _BODILESS = ("1", "204", "304")
@@ -45,7 +48,32 @@ class Response:
         return self.has_begun and self._remaining == 0
 
     def read(self) -> bytes | None:
-        """Return the next bytes to send, or None when all have been returned. Raises what the application raises."""
+        """Return the next bytes to send, or None when all have been returned. Raises what the application raises.
+
+        The call ends before its last bytes are returned, if these are few: a request that a client sees answered has
+        its line and its count, even if the worker is killed in the next moment.
+        """
+        data = self._read()
+        if data and self.is_complete and len(data) <= LAST_BYTES:
+            self._read()
+        if self.is_exhausted:
+            self.close()
+        return data
+
+    def close(self) -> None:
+        """End the call: the application may release what the response used. What goes wrong is logged."""
+        close = getattr(self._iterable, "close", None)
+        # The application has a method of this object, and would keep it alive together with the body of the request.
+        self._iterable, self._pieces = (), iter(())
+        try:
+            if close is not None:
+                close()
+        except Exception:  # noqa: BLE001 - whatever a bug raises, the response is over
+            _log.exception("the application failed to close a response")
+        # Flask keeps a request that it finds no view for, until the next garbage collection.
+        self.environ["wsgi.input"] = io.BytesIO()
+
+    def _read(self) -> bytes | None:
         if self._iterable is None:
             self._iterable = self._application(self.environ, self._start_response)
             self._pieces = iter(self._iterable)
@@ -60,19 +88,6 @@ class Response:
             if piece:
                 return self._frame(piece, len(piece) if _has_one_piece(self._iterable) else None)
         return self._finish()
-
-    def close(self) -> None:
-        """End the call: the application may release what the response used. What goes wrong is logged."""
-        close = getattr(self._iterable, "close", None)
-        # The application has a method of this object, and would keep it alive together with the body of the request.
-        self._iterable, self._pieces = (), iter(())
-        try:
-            if close is not None:
-                close()
-        except Exception:  # noqa: BLE001 - whatever a bug raises, the response is over
-            _log.exception("the application failed to close a response")
-        # Flask keeps a request that it finds no view for, until the next garbage collection.
-        self.environ["wsgi.input"] = io.BytesIO()
 
     def _start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: _ExceptionInfo = None

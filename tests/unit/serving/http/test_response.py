@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[str, str]]
 
+LARGE = b"x" * 17 * 1024
+
 
 class Body:
     """Pieces, and how often they have been closed."""
@@ -127,14 +129,36 @@ def test_content_length(body: list[bytes], expected: list[bytes], *, keep_alive:
     assert keep_alive == response.keep_alive
 
 
-def test_complete_response() -> None:
-    """A response is complete when all that was promised has been read, and exhausted one step later."""
-    response = response_to(answering(iter([b"ab", b"cd"]), ("Content-Length", "4")))
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        (b"cd", [(True, False, False), (True, True, True)]),
+        (LARGE, [(True, False, False), (True, True, False), (True, True, True)]),
+    ],
+    ids=["a few bytes", "many"],
+)
+def test_complete_response(last: bytes, expected: list[tuple[bool, bool, bool]]) -> None:
+    """A response is complete when all that was promised has been read, and over by then, if the last bytes are few."""
+    response = response_to(answering(iter([b"ab", last]), ("Content-Length", str(2 + len(last)))))
     states = []
     while not response.is_exhausted:
         response.read()
         states.append((response.has_begun, response.is_complete, response.is_exhausted))
-    assert [(True, False, False), (True, True, False), (True, True, True)] == states
+    assert expected == states
+
+
+@pytest.mark.parametrize("headers", [[("Content-Length", "2")], []], ids=["a length", "chunks"])
+@pytest.mark.parametrize("pieces", [(b"ab",), (b"a", b"b")])
+def test_the_call_ends_before_its_last_bytes_are_returned(pieces: tuple[bytes, ...], headers: Headers) -> None:
+    """The application has closed its response, and so counted the request, before the client sees the end of it."""
+    body = Body(*pieces)
+    response = response_to(answering(body, *headers))
+    closed_after = []
+    while not response.is_exhausted:
+        assert response.read()
+        closed_after.append(body.closed)
+    assert [1] == [closed for closed in closed_after if closed]
+    assert 1 == closed_after[-1]
 
 
 @pytest.mark.parametrize(
