@@ -25,8 +25,8 @@ test: $(VENV)/.installed-tests ## run the tests that need nothing but Python
 test-unit: $(VENV)/.installed-tests ## run the unit tests, at each save (seconds)
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/unit
 
-test-resilience: $(VENV)/.installed-tests ## attack the service, and starve it of memory, files and processes (minutes)
-	$(BIN)/python -m pytest --verbose --durations=10 tests/resilience
+test-resilience: $(VENV)/.installed-tests ## the attacks and faults that take long: floods, crowds, shortages, kills (minutes)
+	$(BIN)/python -m pytest --verbose --durations=10 tests/resilience/test_*.py
 
 test-copy: $(VENV)/.installed-tests ## make a copy with another name and another purpose, and run its tests (needs git)
 	$(BIN)/python -m pytest --verbose --durations=0 tests/deployment/copy
