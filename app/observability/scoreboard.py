@@ -12,7 +12,7 @@ PID, STATE, CONNECTIONS, WAITING, IN_PROGRESS = range(5)
 COLUMNS = 5
 
 
-class State(IntEnum):
+class WorkerState(IntEnum):
     """What a worker is about to do. LEFT: it has ended as it should."""
 
     SERVING = 0
@@ -47,13 +47,13 @@ class Scoreboard:
         self.slot = slot
         self._reset(slot, pid)
 
-    def set_state(self, slot: int, state: State) -> None:
+    def set_state(self, slot: int, state: WorkerState) -> None:
         """Note what a worker is about to do."""
         self._cells[slot * COLUMNS + STATE] = state
 
     def release(self, slot: int) -> bool:
         """Free a slot whose process is gone, and tell whether it had ended as it should."""
-        has_left = self.read(slot, STATE) == State.LEFT
+        has_left = self.read(slot, STATE) == WorkerState.LEFT
         self._reset(slot, 0)
         return has_left
 
@@ -78,7 +78,7 @@ class Scoreboard:
     def pids(self) -> list[int]:
         """List the workers that are alive."""
         rows = zip(self.column(PID), self.column(STATE), strict=True)
-        return [pid for pid, state in rows if pid and state != State.LEFT]
+        return [pid for pid, state in rows if pid and state != WorkerState.LEFT]
 
     def taken(self) -> set[int]:
         """Return the slots that are taken."""
@@ -87,13 +87,13 @@ class Scoreboard:
     def has_serving(self) -> bool:
         """Tell whether some worker is not about to leave."""
         rows = zip(self.column(PID), self.column(STATE), strict=True)
-        return any(pid and state == State.SERVING for pid, state in rows)
+        return any(pid and state == WorkerState.SERVING for pid, state in rows)
 
     def has_fewest_connections(self) -> bool:
         """Tell whether no worker that stays has fewer connections than this one."""
         mine = self.read(self.slot, CONNECTIONS)
         rows = zip(self.column(PID), self.column(STATE), self.column(CONNECTIONS), strict=True)
-        return all(connections >= mine for pid, state, connections in rows if pid and state == State.SERVING)
+        return all(connections >= mine for pid, state, connections in rows if pid and state == WorkerState.SERVING)
 
     def is_ready(self) -> bool:
         """Tell whether new requests are wanted: some worker is not about to leave, or there is no table of workers."""

@@ -14,7 +14,7 @@ import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
 from app.observability.metric_files import MetricFiles
-from app.observability.scoreboard import IN_PROGRESS, State, scoreboard
+from app.observability.scoreboard import IN_PROGRESS, WorkerState, scoreboard
 from app.serving.addresses import addresses, bind_text, listen_on_all
 from app.serving.cpus import usable_cpus
 from app.serving.http.limits import Limits
@@ -104,7 +104,7 @@ class Hooks:
         """Note, in the worker, that it ends as it should, if it does."""
         end = sys.exception()  # gunicorn calls this on the way out.
         if not (isinstance(end, SystemExit) and end.code):
-            scoreboard.set_state(worker.slot, State.LEFT)
+            scoreboard.set_state(worker.slot, WorkerState.LEFT)
 
     def on_exit(self, _arbiter: Any) -> None:
         """Stop serving the metrics, last of all: they have the last counts of the workers."""

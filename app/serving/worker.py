@@ -12,7 +12,7 @@ from gunicorn.workers.base import Worker as BaseWorker
 
 from app.observability.request_log import PROBES
 from app.observability.request_record import ENVIRON_KEY, RequestRecord
-from app.observability.scoreboard import CONNECTIONS, WAITING, State, scoreboard
+from app.observability.scoreboard import CONNECTIONS, WAITING, WorkerState, scoreboard
 from app.serving.event_loop import new_event_loop
 from app.serving.http.rejection import Rejection
 from app.serving.http.request import BODY_BYTES, STARTED_AT, base_environ
@@ -88,7 +88,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
         """Begin to leave; where a stop drains, a second SIGTERM ends the draining."""
         if self.alive:
             super().handle_exit(sig, frame)
-            scoreboard.set_state(self.slot, State.LEAVING)
+            scoreboard.set_state(self.slot, WorkerState.LEAVING)
             self._loop.call_soon_threadsafe(self._loop.call_later, SIGNALLING_SECONDS, self._leave)
         elif not scoreboard.has_serving():
             self._loop.call_soon_threadsafe(self._server.stop, self._grace)

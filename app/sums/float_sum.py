@@ -6,7 +6,7 @@ from math import fsum
 
 import msgspec
 
-from app.sums.magnitude import DIGITS_AS_ZEROS
+from app.sums.grouped_sum import DIGITS_AS_ZEROS
 
 # The most digits before any point and the most behind any point, together.
 DIGITS = 13

@@ -11,7 +11,7 @@ import msgspec
 
 from app.sums.decoding import NOT_NUMBERS, OUT_OF_RANGE, decode, element_error, find_data
 from app.sums.float_sum import add_as_floats
-from app.sums.magnitude import may_be_far_apart, sum_by_magnitude
+from app.sums.grouped_sum import may_be_far_apart, sum_by_magnitude
 
 # The range of an element, kept by the constructor of the number itself: at most 1,000 significant digits, the highest
 # at 10^1000, the lowest at 10^-1000 (the lowest place of a context is Emin - prec + 1). What does not fit raises.
@@ -28,7 +28,7 @@ SHORT_ELEMENT = 7
 # The numbers that are held at a time: those of a whole body would take ten times its memory.
 NUMBERS = 8192
 
-WHITE_SPACE = " \t\n\r"
+PADDING = " \t\n\r"
 
 ESCAPE_BEYOND_ASCII = re.compile(rb"\\u(?!00[0-7])")
 
@@ -124,7 +124,7 @@ def _numbers(values: Sequence[int | str]) -> list[Decimal]:
             numbers.extend(map(ELEMENT.create_decimal, values))
         except InvalidOperation:
             # It takes no white space, and to strip that from every element would cost a tenth of the sum.
-            stripped = [str(value).strip(WHITE_SPACE) for value in values[len(numbers) :]]
+            stripped = [str(value).strip(PADDING) for value in values[len(numbers) :]]
             numbers.extend(map(ELEMENT.create_decimal, stripped))
     except InvalidOperation:
         raise _RefusedElement(values[len(numbers)], NOT_NUMBERS) from None

@@ -104,7 +104,7 @@ def test_the_client_is_in_the_log(instances: tuple[Instance, Instance]) -> None:
         assert ["127.0.0.5"] == [line["client"] for line in lines]
 
 
-def test_nobody_is_there(instances: tuple[Instance, Instance]) -> None:
+def test_no_instance(instances: tuple[Instance, Instance]) -> None:
     """Where both instances are gone, the balancer says so in the form of the service, and when to come again."""
     with balancer(*instances) as port:
         for instance in instances:

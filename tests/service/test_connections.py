@@ -179,7 +179,7 @@ def test_no_answer_is_lost_when_the_server_is_the_first_to_close(service: Servic
 
 
 @pytest.mark.parametrize("end", [b"", b"GET /heal", example.REQUEST[:-1]])
-def test_a_client_that_goes_away_harms_nobody(service: Service, end: bytes) -> None:
+def test_a_client_that_goes_away_harms_no_other(service: Service, end: bytes) -> None:
     """A connection may end at any point."""
     with Client(service.port) as client:
         client.send(end)

@@ -200,7 +200,7 @@ def test_threads(output: Path) -> None:
         assert [] == [line for line in service.lines() if line["level"] in {"warning", "error", "critical"}]
 
 
-def test_a_reader_of_the_log_that_goes_away_stops_nobody(output: Path) -> None:
+def test_a_reader_of_the_log_that_goes_away_stops_no_process(output: Path) -> None:
     """When the pipe that takes the log is closed, requests are still answered."""
     reader, writer = os.pipe()
     try:

@@ -229,7 +229,7 @@ def test_a_killed_master_leaves_neither_files_nor_processes(output: Path) -> Non
         assert [] == alive
 
 
-def test_a_start_removes_what_nobody_could(output: Path, tmp_path: Path) -> None:
+def test_a_start_removes_what_a_killed_service_left(output: Path, tmp_path: Path) -> None:
     """Where the master and the process of the metrics are killed at once, the next start removes their folder."""
     shared_memory = tmp_path / "shared_memory"
     shared_memory.mkdir()

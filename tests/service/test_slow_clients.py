@@ -61,7 +61,7 @@ def test_the_slow_are_served_in_the_end(single: Service) -> None:
         assert [example.ANSWER] * 20 == [client.receive().body for client in clients]
 
 
-def test_a_client_that_does_not_read_keeps_nobody_waiting(single: Service) -> None:
+def test_a_client_that_does_not_read_keeps_no_other_waiting(single: Service) -> None:
     """Answers that a client does not take wait for it alone, and are all there when it reads."""
     request = b"GET /openapi.json HTTP/1.1\r\nHost: test\r\nX-Request-ID: %d\r\n\r\n"
     numbers = range(2000)

@@ -115,7 +115,7 @@ def check_agreement(service: Service, load: Load, *, others: int = 0) -> tuple[i
     assert len(lines) == len(by_id), "a request has two lines"
     assert {} == {name: status for name, status in load.answers.items() if by_id.get(name) != status}
     cut_off = by_id.keys() - load.answers.keys()
-    assert others == len(cut_off - load.lost.keys())  # Nor has anybody else a line.
+    assert others == len(cut_off - load.lost.keys())  # No other request has a line.
     logged = Counter(str(status) for status in by_id.values())
     labels = f'method="{example.METHOD}",route="{example.ROUTE}"'
     counted = {status: metrics.samples.get(f'{REQUESTS}{{{labels},status="{status}"}}', 0) for status in logged}

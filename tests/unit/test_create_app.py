@@ -10,7 +10,7 @@ from flask import Flask, abort
 from werkzeug.test import Client, TestResponse
 
 from app import create_app
-from app.observability.scoreboard import Scoreboard, State
+from app.observability.scoreboard import Scoreboard, WorkerState
 from app.settings import SettingError, Settings
 from app.version import __version__
 from app.web import probes
@@ -93,7 +93,7 @@ def test_probes(client: Client, log_lines: "Lines", path: str) -> None:
 def test_stop_withdraws_readiness_and_not_liveness(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the moment that a stop has begun the service is unready, alive, and still works."""
     board = Scoreboard(1)
-    board.set_state(board.take(11), State.LEAVING)
+    board.set_state(board.take(11), WorkerState.LEAVING)
     monkeypatch.setattr(probes, "scoreboard", board)
     response = client.get("/readyz")
     assert (503, "shutting down") == problem(response)

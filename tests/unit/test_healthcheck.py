@@ -49,7 +49,7 @@ def test_answer(listener: socket.socket, response: bytes, expected: int) -> None
     thread.join()
 
 
-def test_nobody_listens(listener: socket.socket) -> None:
+def test_no_listener(listener: socket.socket) -> None:
     """A port that is closed is unhealthy."""
     port = listener.getsockname()[1]
     listener.close()

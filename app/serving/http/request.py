@@ -19,7 +19,7 @@ RECEIVED_AT = "request.received_at"
 STARTED_AT = "request.started_at"
 BODY_BYTES = "request.body_bytes"
 
-_ABSOLUTE = re.compile("[^:/?]*://([^/?]*)/?")
+_ORIGIN_OF_ABSOLUTE = re.compile("[^:/?]*://([^/?]*)/?")
 
 # Names up to this size are remembered with their keys. A thousand of 8 kB would take 20 MB, for good.
 _REMEMBERED_NAME_BYTES = 64
@@ -68,7 +68,7 @@ def make_environ(request: Request, peer: str, base: "WSGIEnvironment") -> "WSGIE
     """Make the environ of a request (PEP 3333), or of what is known of one that is rejected."""
     environ = base.copy()
     target = request.target
-    absolute = None if target.startswith("/") else _ABSOLUTE.match(target)
+    absolute = None if target.startswith("/") else _ORIGIN_OF_ABSOLUTE.match(target)
     if absolute:
         # The form http://host/path, which clients use towards proxies.
         target = "/" + target[absolute.end() :]

@@ -37,7 +37,7 @@ _SINGLE = (b"host", b"content-length", b"transfer-encoding", b"content-type")
 # The other transfer codings of RFC 9112, section 7.2.
 _CODINGS = frozenset({b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress"})
 
-QUOTED_CHARACTERS = 64
+QUOTED_BYTES = 64
 
 
 def read_head(request: Request, data: bytes, limits: Limits) -> None:
@@ -181,4 +181,4 @@ def _check_transfer_encoding(request: Request, value: bytes) -> None:
 
 
 def _quote(text: bytes) -> str:
-    return text[:QUOTED_CHARACTERS].decode("ascii", "backslashreplace")
+    return text[:QUOTED_BYTES].decode("ascii", "backslashreplace")

@@ -13,7 +13,7 @@ from tests.support.paths import NAME, ROOT
 STACK = NAME
 FILE = ROOT / "config" / "swarm.yaml"
 
-# Of no use to anybody else: for measurements between two machines (RFC 2544).
+# Used by no other network: for measurements between two machines (RFC 2544).
 ADDRESSES = "198.18.{}"
 
 

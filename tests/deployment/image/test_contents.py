@@ -83,7 +83,7 @@ def test_owned_by_root(entries: dict[str, layers.Entry]) -> None:
 
 
 def test_modes(entries: dict[str, layers.Entry]) -> None:
-    """No setuid or setgid file, and nothing that anybody may write to but /tmp."""
+    """No setuid or setgid file, and nothing that every user may write to but /tmp."""
     assert [entry.path for entry in entries.values() if entry.mode & 0o6000] == []
     assert [entry.path for entry in entries.values() if entry.mode & 0o002 and entry.kind != b"2"] == ["/tmp"]  # noqa: S108
     assert oct(entries["/tmp"].mode & 0o7777) == "0o1777"  # noqa: S108

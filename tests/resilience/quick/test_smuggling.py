@@ -111,7 +111,7 @@ def test_lengths_that_contradict(server: Target, lines: list[bytes]) -> None:
     "name", [b"Content_Length", b"X-Content-Length", b"Content-Lengths", b"ContentLength", b"Content.Length"]
 )
 def test_names_that_only_look_like_a_length(server: Target, name: bytes) -> None:
-    """Such a field means nothing to anybody: an underscore is not taken for a hyphen."""
+    """Such a field means nothing: an underscore is not taken for a hyphen."""
     assert [TWO] == server.attack(request(b"Content-Length: 13", name + b": 0"))
 
 
@@ -211,7 +211,7 @@ def test_name_of_transfer_encoding_in_disguise(server: Target, line: bytes) -> N
 
 @pytest.mark.parametrize("name", [b"Transfer_Encoding", b"X-Transfer-Encoding", b"Transfer-Encodings", b"TE"])
 def test_names_that_only_look_like_transfer_encoding(server: Target, name: bytes) -> None:
-    """Such a field means nothing to anybody: the length counts."""
+    """Such a field means nothing: the length counts."""
     assert [TWO] == server.attack(request(b"Content-Length: 23", name + b": chunked", body=CHUNKED))
 
 

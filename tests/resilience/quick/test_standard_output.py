@@ -33,7 +33,7 @@ def ask(port: int, times: int) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_reader_that_stops_takes_nobody_along(output: Path, pipe: Pipe, workers: int) -> None:
+def test_a_reader_that_stops_does_not_stop_the_service(output: Path, pipe: Pipe, workers: int) -> None:
     """Requests, probes and scrapes are answered; what is missing in the log is counted, and announced later."""
     with running(output, stdout=pipe.writing, WEB_CONCURRENCY=workers) as service:
         pipe.close_writing()
@@ -52,7 +52,7 @@ def test_a_reader_that_stops_takes_nobody_along(output: Path, pipe: Pipe, worker
     assert dropped == sum(line["lines"] for line in lines if line["event"] == "log lines dropped")
 
 
-def test_a_stop_while_nobody_reads(output: Path, pipe: Pipe) -> None:
+def test_a_stop_without_a_reader(output: Path, pipe: Pipe) -> None:
     """SIGTERM ends the service although not one more line can be written."""
     with running(output, stdout=pipe.writing) as service:
         ask(service.port, MORE_THAN_A_PIPE_TAKES)

@@ -80,7 +80,7 @@ def test_actions_are_pinned_to_commits(name: str) -> None:
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_commands_are_make_targets(name: str) -> None:
-    """What CI does, anybody can do by the same name."""
+    """What CI runs, a developer runs by the same name."""
     commands = [step["run"] for step in steps(name) if "run" in step]
     assert commands
     for command in commands:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from app.observability.scoreboard import CONNECTIONS, IN_PROGRESS, STATE, WAITING, Scoreboard, State
+from app.observability.scoreboard import CONNECTIONS, IN_PROGRESS, STATE, WAITING, Scoreboard, WorkerState
 
 
 def test_lowest_free_slot_is_taken() -> None:
@@ -51,9 +51,9 @@ def test_a_slot_begins_with_nothing() -> None:
     board = Scoreboard(1)
     board.enter(board.take(11), 11)
     board.count(CONNECTIONS, 5)
-    board.set_state(0, State.LEAVING)
+    board.set_state(0, WorkerState.LEAVING)
     board.enter(0, 12)
-    assert ([12], [0], [State.SERVING]) == (board.pids(), board.column(CONNECTIONS), board.column(STATE))
+    assert ([12], [0], [WorkerState.SERVING]) == (board.pids(), board.column(CONNECTIONS), board.column(STATE))
 
 
 @pytest.mark.parametrize(("has_left", "pids"), [(True, []), (False, [11])])
@@ -62,7 +62,7 @@ def test_release(has_left: bool, pids: list[int]) -> None:
     board = Scoreboard(1)
     board.take(11)
     if has_left:
-        board.set_state(0, State.LEFT)
+        board.set_state(0, WorkerState.LEFT)
     assert pids == board.pids()
     assert has_left == board.release(0)
     assert [] == board.pids()
@@ -71,14 +71,14 @@ def test_release(has_left: bool, pids: list[int]) -> None:
 @pytest.mark.parametrize(
     ("states", "expected"),
     [
-        ([State.SERVING], True),
-        ([State.LEAVING], False),
-        ([State.LEFT], False),
-        ([State.LEAVING, State.SERVING], True),
-        ([State.LEAVING, State.LEFT], False),
+        ([WorkerState.SERVING], True),
+        ([WorkerState.LEAVING], False),
+        ([WorkerState.LEFT], False),
+        ([WorkerState.LEAVING, WorkerState.SERVING], True),
+        ([WorkerState.LEAVING, WorkerState.LEFT], False),
     ],
 )
-def test_readiness(states: list[State], expected: bool) -> None:
+def test_readiness(states: list[WorkerState], expected: bool) -> None:
     """The service is ready as long as some worker is not about to leave."""
     board = Scoreboard(4)
     for state in states:

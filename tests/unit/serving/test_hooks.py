@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import REGISTRY
 
-from app.observability.scoreboard import IN_PROGRESS, STATE, State, scoreboard
+from app.observability.scoreboard import IN_PROGRESS, STATE, WorkerState, scoreboard
 from app.serving.gunicorn_logger import GunicornLogger
 from app.serving.hooks import Hooks
 from tests.support.http_client import is_refused
@@ -63,11 +63,15 @@ def test_a_worker_takes_a_slot(make_hooks: Make, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(
     ("state", "aborted", "reason"),
-    [(State.LEFT, False, "stopped"), (State.SERVING, True, "timeout"), (State.LEAVING, False, "crashed")],
+    [
+        (WorkerState.LEFT, False, "stopped"),
+        (WorkerState.SERVING, True, "timeout"),
+        (WorkerState.LEAVING, False, "crashed"),
+    ],
 )
 @pytest.mark.parametrize("lost", [0, 2])
 def test_the_end_of_a_worker(  # noqa: PLR0913 - the columns of the table
-    make_hooks: Make, log_lines: "Lines", state: State, reason: str, lost: int, *, aborted: bool
+    make_hooks: Make, log_lines: "Lines", state: WorkerState, reason: str, lost: int, *, aborted: bool
 ) -> None:
     """A worker that has ended is counted by its reason, gives its slot back, and what it took along is logged."""
     hooks = make_hooks()
@@ -84,9 +88,9 @@ def test_the_end_of_a_worker(  # noqa: PLR0913 - the columns of the table
 
 @pytest.mark.parametrize(
     ("end", "expected"),
-    [(None, State.LEFT), (SystemExit(0), State.LEFT), (SystemExit(1), State.SERVING)],
+    [(None, WorkerState.LEFT), (SystemExit(0), WorkerState.LEFT), (SystemExit(1), WorkerState.SERVING)],
 )
-def test_worker_exit(make_hooks: Make, end: SystemExit | None, expected: State) -> None:
+def test_worker_exit(make_hooks: Make, end: SystemExit | None, expected: WorkerState) -> None:
     """A worker that ends as it should says so; one that fails does not."""
     hooks = make_hooks()
     worker = SimpleNamespace(slot=scoreboard.take(os.getpid()))

@@ -36,7 +36,7 @@ def test_an_open_stream_is_taken_as_it_is() -> None:
 
 @pytest.mark.measured
 @pytest.mark.parametrize("closed", [(1,), (0, 1, 2)])
-def test_closed_streams_are_taken_by_nobody_else(closed: tuple[int, ...], tmp_path: Path) -> None:
+def test_closed_streams_are_taken_by_no_other_file(closed: tuple[int, ...], tmp_path: Path) -> None:
     """In place of what is closed there is something that fails at each line, and no file of ours."""
 
     def close() -> None:

@@ -13,7 +13,7 @@ import pytest
 from gunicorn.config import Config
 
 from app import create_app
-from app.observability.scoreboard import STATE, State, scoreboard
+from app.observability.scoreboard import STATE, WorkerState, scoreboard
 from app.serving.gunicorn_logger import GunicornLogger
 from app.serving.hooks import Hooks
 from app.serving.http.connection import CONTINUE
@@ -106,7 +106,7 @@ def test_requests_and_rejections(make_worker: Callable[..., Worker], log_lines: 
     requests = [line for line in log_lines.json if line["event"] == "request"]
     assert [(200, "/healthz"), (501, None)] == [(line["status"], line["route"]) for line in requests]
     assert (OTHER_CODING, "my-id") == (requests[1]["reason"], requests[1]["request_id"])
-    assert (1, State.LEAVING) == (worker.nr, scoreboard.read(worker.slot, STATE))
+    assert (1, WorkerState.LEAVING) == (worker.nr, scoreboard.read(worker.slot, STATE))
 
 
 def test_a_failure_outside_of_the_application(make_worker: Callable[..., Worker], log_lines: "Lines") -> None:
@@ -190,7 +190,7 @@ def test_a_worker_that_is_replaced_does_not_drain(make_worker: Callable[..., Wor
         os.kill(os.getpid(), signal.SIGTERM)  # The master repeats it, while the worker leaves.
 
     run_while(worker, steps)
-    assert State.SERVING == scoreboard.read(other, STATE)
+    assert WorkerState.SERVING == scoreboard.read(other, STATE)
 
 
 def test_a_second_sigterm_means_nothing_where_others_stay(make_worker: Callable[..., Worker]) -> None:
