@@ -32,6 +32,7 @@ control_socket_disable = True
 on_starting = _hooks.on_starting
 pre_fork = _hooks.pre_fork
 post_fork = _hooks.post_fork
+post_worker_init = _hooks.post_worker_init
 worker_exit = _hooks.worker_exit
 child_exit = _hooks.child_exit
 on_exit = _hooks.on_exit

@@ -15,8 +15,8 @@ from tests.support.service import Service, running, wait_until
 MEBIBYTE = 1024 * 1024
 STALLED_SECONDS = 1.0
 
-# A worker takes a thousand, and up to 64 that arrive at the same moment.
-MORE_CONNECTIONS_THAN_FIT = 1100
+# A worker takes a thousand.
+MORE_CONNECTIONS_THAN_FIT = 1010
 
 
 def limit_descriptors() -> None:

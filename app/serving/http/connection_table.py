@@ -21,6 +21,7 @@ class ConnectionTable:
     def __init__(self, limits: Limits) -> None:
         self._connections: set[Connection] = set()
         self._limits = limits
+        self._opening = 0
         self._held_bytes = 0
 
     def __len__(self) -> int:
@@ -31,11 +32,20 @@ class ConnectionTable:
 
     @property
     def is_full(self) -> bool:
-        """Whether there are as many connections as there may be."""
-        return len(self._connections) >= self._limits.connections
+        """Whether there are as many connections as there may be, those that are being opened included."""
+        return len(self._connections) + self._opening >= self._limits.connections
+
+    def expect(self) -> None:
+        """Keep room for one that is being opened: add() or give_up() follows."""
+        self._opening += 1
+
+    def give_up(self) -> None:
+        """Expect one less."""
+        self._opening -= 1
 
     def add(self, connection: Connection) -> None:
-        """Take in a new one."""
+        """Take in one that was expected."""
+        self._opening -= 1
         self._connections.add(connection)
 
     def remove(self, connection: Connection) -> None:

@@ -119,6 +119,7 @@ class HttpServer:
     def _welcome(self, client: socket.socket, peer: str) -> None:
         if self._connections.is_full:
             self._evict()
+        self._connections.expect()
         # Counted now, since the acceptor asks for each next client which worker has the fewest.
         self._service.count_connections(1)
         connection = Connection(self._dispatcher, peer, self._limits)
@@ -130,6 +131,7 @@ class HttpServer:
         self._greetings.discard(greeting)
         if greeting.exception() is not None:  # The client has gone by now, or there is no descriptor left.
             client.close()
+            self._connections.give_up()
             self._service.count_connections(-1)
 
     def _evict(self) -> None:

@@ -7,11 +7,14 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from flask import request
 from prometheus_client import REGISTRY
 
+from app import create_app
 from app.observability.scoreboard import IN_PROGRESS, STATE, WorkerState, scoreboard
 from app.serving.gunicorn_logger import GunicornLogger
 from app.serving.hooks import Hooks
+from app.settings import Settings
 from tests.support.http_client import is_refused
 
 if TYPE_CHECKING:
@@ -101,6 +104,22 @@ def test_worker_exit(make_hooks: Make, end: SystemExit | None, expected: WorkerS
     except SystemExit:
         hooks.worker_exit(None, worker)
     assert expected == scoreboard.read(worker.slot, STATE)
+
+
+@pytest.mark.parametrize("error", [None, LookupError("a bug")])
+def test_a_worker_is_warm(make_hooks: Make, log_lines: "Lines", error: Exception | None) -> None:
+    """A worker has answered a probe before its first client comes, without a line, and whatever a hook raises."""
+    app = create_app(Settings.from_environ({}))
+    seen: list[str] = []
+
+    @app.before_request
+    def before() -> None:
+        seen.append(request.path)
+        if error:
+            raise error
+
+    make_hooks().post_worker_init(SimpleNamespace(wsgi=app))
+    assert (["/healthz"], []) == (seen, [line for line in log_lines.json if line["event"] == "request"])
 
 
 def test_dropped_lines_are_counted(make_hooks: Make) -> None:

@@ -37,6 +37,7 @@ def table_of(*connections: Any) -> ConnectionTable:
     """Make a table of connections, each of which has told how much it holds."""
     table = ConnectionTable(LIMITS)
     for each in connections:
+        table.expect()
         table.add(each)
         table.account(each)
     return table
@@ -57,10 +58,19 @@ def test_membership() -> None:
     assert (0, []) == (len(table), list(table))
 
 
-@pytest.mark.parametrize(("number", "expected"), [(2, False), (3, True), (4, True)])
-def test_is_full(number: int, *, expected: bool) -> None:
-    """There is a limit to the number of connections."""
-    assert expected == table_of(*[connection() for _ in range(number)]).is_full
+@pytest.mark.parametrize(
+    ("number", "opening", "expected"),
+    [(2, 0, False), (3, 0, True), (4, 0, True), (1, 1, False), (2, 1, True), (0, 3, True)],
+)
+def test_is_full(number: int, opening: int, *, expected: bool) -> None:
+    """There is a limit to the number of connections, those that are being opened included, while they are."""
+    table = table_of(*[connection() for _ in range(number)])
+    for _ in range(opening):
+        table.expect()
+    assert expected == table.is_full
+    for _ in range(opening):
+        table.give_up()
+    assert (number >= LIMITS.connections) == table.is_full
 
 
 @pytest.mark.parametrize(
