@@ -1,5 +1,6 @@
 """Exact sums by way of binary floats: for numbers that are short enough, in half the time that decimals take."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
 from math import fsum
@@ -14,6 +15,9 @@ DIGITS = 13
 # The floats that are added at a time: as many as the proof below allows for this number of digits.
 TOGETHER = 100
 
+# The JSON that is decoded at a time. The floats of a megabyte of [1,1,1 ...] would take 17 MB, and a quarter more time.
+PIECE_BYTES = 16 * 1024
+
 # Exponents and what can spell one, NaN and infinities.
 LETTERS = (b"e", b"E", b"n", b"N", b"\\")
 
@@ -24,7 +28,7 @@ RUNS_OF_PLACES = [b"." + run for run in RUNS]
 
 
 def add_as_floats(array: bytes) -> tuple[Decimal, int] | None:
-    """Add the elements of a JSON array exactly; their sum and their number, or None where floats can't prove the sum.
+    """Add the elements of an array of JSON exactly; their sum and number, or None where floats can't prove the sum.
 
     Why the sum is exact: each number is less than 10^w and has at most p places, w + p <= 13. So the sum of a hundred,
     times 10^p, is an integer, and round() finds it, since what it is given is off by less than half: a float is off by
@@ -43,15 +47,32 @@ def add_as_floats(array: bytes) -> tuple[Decimal, int] | None:
     if digits + places > DIGITS:
         return None
     del shape
+    total = numbers = 0
     try:
-        # The lenient mode takes a string that holds a number for that number, if JSON could write it so without quotes.
-        floats = _floats.decode(array)
+        for piece in _pieces(array):
+            # The lenient mode takes a string that holds a number for that number, if JSON could write it so without
+            # quotes.
+            floats = _floats.decode(piece)
+            total += _add_piece(floats, float(10**places))
+            numbers += len(floats)
     except msgspec.DecodeError:
         return None
+    return Decimal(f"{total}e-{places}"), numbers
+
+
+def _pieces(array: bytes) -> Iterator[bytes]:
+    # Cut at commas. One inside of a string or of another array leaves a piece that is no array of numbers.
+    start, end = 1, len(array) - 1
+    while start <= end:
+        comma = array.find(b",", start + PIECE_BYTES)
+        stop = comma if comma >= 0 else end
+        yield b"[%b]" % array[start:stop]
+        start = stop + 1
+
+
+def _add_piece(floats: list[float], scale: float) -> int:
     remaining = iter(floats)
-    scale = float(10**places)
-    total = sum(round(fsum(islice(remaining, TOGETHER)) * scale) for _ in range(0, len(floats), TOGETHER))
-    return Decimal(f"{total}e-{places}"), len(floats)
+    return sum(round(fsum(islice(remaining, TOGETHER)) * scale) for _ in range(0, len(floats), TOGETHER))
 
 
 def _longest(runs: list[bytes], shape: bytes) -> int:

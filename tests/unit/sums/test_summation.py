@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.sums import float_sum
 from app.sums.decoding import MALFORMED, NOT_NUMBERS, OUT_OF_RANGE, BodyError
 from app.sums.float_sum import add_as_floats
 from app.sums.summation import Sum, add, plain
@@ -586,10 +588,29 @@ def test_what_floats_add(elements: str) -> None:
         "[1.5]",
     ],
 )
-@pytest.mark.parametrize("count", [0, 1, 250])
+@pytest.mark.parametrize("count", [0, 1, 250, 20_000])
 def test_what_floats_do_not_add(elements: str, count: int) -> None:
     """Whatever may not be exact, and all that is no number in JSON's own form, is left to the general way."""
     assert add_as_floats(f"[{'1.5,' * count}{elements}]".encode()) is None
+
+
+@given(st.lists(short_decimals(4) | short_decimals(4).map('"{}"'.format), max_size=50), st.integers(0, 40))
+def test_floats_of_pieces_against_the_oracle(elements: list[str], size: int) -> None:
+    """Wherever a list is cut into pieces, all of its elements are added."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(float_sum, "PIECE_BYTES", size)
+        assert check_floats(elements)
+
+
+def test_floats_of_a_large_list_take_little_memory() -> None:
+    """The floats of a list are not all held at once: they would take seventeen times its memory."""
+    array = b"[%b0.5]" % (b"1," * 500_000)
+    tracemalloc.start()
+    try:
+        assert add_as_floats(array) is not None
+        assert tracemalloc.get_traced_memory()[1] < 2 * len(array)
+    finally:
+        tracemalloc.stop()
 
 
 @given(st.text("0123456789.-+ eE_xnaif,\u0661", max_size=8))
