@@ -79,7 +79,9 @@ class Client:
 
     def has_answer(self) -> bool:
         """Tell, without waiting, whether something has come."""
-        return bool(self._received or select.select([self._socket], [], [], 0)[0])
+        poll = select.poll()  # select() knows no descriptor beyond 1,023.
+        poll.register(self._socket, select.POLLIN)
+        return bool(self._received or poll.poll(0))
 
     def is_at_end(self) -> bool:
         """Wait for more bytes or the end, and tell whether it was the end."""

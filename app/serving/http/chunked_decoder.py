@@ -35,6 +35,11 @@ class ChunkedDecoder:
         self._state = self._size_line
         self._pending = b""
 
+    @property
+    def held_bytes(self) -> int:
+        """Return how many bytes are held besides the body."""
+        return len(self._pending)
+
     def feed(self, data: bytes) -> bytes | None:
         """Take bytes; return those behind the body once it has ended, and None before. Raises Rejection."""
         data = self._pending + data

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, cast
 
 from app.serving.http.limits import Limits
-from app.serving.http.read_buffer import BUFFER, DISCARDED, HEAD_BUFFER, HEAD_BYTES
+from app.serving.http.read_buffer import BEHIND_BUFFER, BUFFER, DISCARDED, HEAD_BUFFER, HEAD_BYTES
 from app.serving.http.rejection import Rejection
 from app.serving.http.request import Request
 from app.serving.http.request_reader import RequestReader
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.serving.http.response import Response
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_BUFFERS = {State.IDLE: HEAD_BUFFER, State.CLOSING: DISCARDED}
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -29,16 +30,14 @@ class Connection(asyncio.BufferedProtocol):
         self.state = State.IDLE
         self.started = self.last_received = time.monotonic()
         self.deadline = self.started + limits.keep_alive
-        self.served = 0
+        self.served = self.held_bytes = 0
         self.is_paused = self.is_closed = False
-        self.held_bytes = 0
         self.response: Response | None = None
         self._owner = owner
         self._limits = limits
         self._reader = RequestReader(limits, lambda: self.transport.write(CONTINUE))
         self._behind = b""
-        self._is_at_end = False
-        self._is_reading = True
+        self._is_at_end, self._is_reading = False, True
         self._sent: asyncio.Future[None] | None = None
 
     @property
@@ -47,9 +46,9 @@ class Connection(asyncio.BufferedProtocol):
         return self._reader.request
 
     @property
-    def request_bytes(self) -> int:
-        """How many bytes the current request takes in memory."""
-        return self._reader.held_bytes
+    def memory_bytes(self) -> int:
+        """How many bytes the current request and what stands behind it take in memory."""
+        return self._reader.held_bytes + len(self._behind)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -61,7 +60,7 @@ class Connection(asyncio.BufferedProtocol):
         """Return the memory for what is read next."""
         if self.state is State.RECEIVING:
             return BUFFER[: max(self._reader.missing_bytes, HEAD_BYTES)]
-        return DISCARDED if self.state is State.CLOSING else HEAD_BUFFER
+        return _BUFFERS.get(self.state, BEHIND_BUFFER)
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what was read."""
@@ -131,7 +130,7 @@ class Connection(asyncio.BufferedProtocol):
             self.deadline = now + self._limits.close
             self._behind = b""
         if self.held_bytes:
-            self._owner.received_bytes(self)
+            self._owner.grown(self)
         self._go_on(now)
 
     def abort(self) -> None:
@@ -141,8 +140,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _go_on(self, now: float) -> None:
         if self._behind:
-            behind, self._behind = self._behind, b""
-            self._feed(behind, now)
+            self._feed(self._behind, now)
             if self.state not in {State.IDLE, State.RECEIVING}:
                 return
         if self._is_at_end:
@@ -169,12 +167,12 @@ class Connection(asyncio.BufferedProtocol):
             self.state = State.RECEIVING
             self.started = now
             self.deadline = now + self._limits.head
-        if reader.held_bytes > self._limits.large_bytes:
-            self._owner.received_bytes(self)
+        self._behind = behind or b""
+        if self.memory_bytes > self._limits.large_bytes:
+            self._owner.grown(self)
             if self.state is not State.RECEIVING:
                 return
         if behind is not None:
-            self._behind = behind
             request.received = now
             self.state = State.WAITING
             self._owner.received(self, now)

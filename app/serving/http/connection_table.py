@@ -12,11 +12,11 @@ from app.serving.http.state import State
 # time, a flood of clients would cost eight times as much as it does while there is room.
 _EVICTED_SHARE = 64
 
-_HOLDING = frozenset({State.RECEIVING, State.WAITING})
+_HOLDING = frozenset({State.RECEIVING, State.WAITING, State.RESPONDING})
 
 
 class ConnectionTable:
-    """The open connections, and how many bytes their requests hold together."""
+    """The open connections, and how many bytes they hold together."""
 
     def __init__(self, limits: Limits) -> None:
         self._connections: set[Connection] = set()
@@ -54,8 +54,8 @@ class ConnectionTable:
         self.account(connection)
 
     def account(self, connection: Connection) -> None:
-        """Take note of how many bytes the request of a connection holds by now."""
-        held = connection.request_bytes if connection.state in _HOLDING else 0
+        """Take note of how many bytes a connection holds by now."""
+        held = connection.memory_bytes if connection.state in _HOLDING else 0
         self._held_bytes += held - connection.held_bytes
         connection.held_bytes = held
 

@@ -70,7 +70,7 @@ class Dispatcher:
         if self._queue.is_late(now):
             self.rejected(connection, Rejection(503, self._late))
 
-    def received_bytes(self, connection: Connection) -> None:
+    def grown(self, connection: Connection) -> None:
         """Reject a request where all together hold too much."""
         self._connections.account(connection)
         rejected = self._connections.excess(connection, connection.last_received)
@@ -164,7 +164,7 @@ class Dispatcher:
             self.rejected(connection, Rejection(503, self._too_late))
             return None
         environ = make_environ(request, connection.peer, self._service.environ)
-        request.body = b""  # The environ has a copy.
+        request.body, request.fields = b"", []  # The environ has a copy.
         keep_alive = request.keep_alive and not request.is_too_large and not self.closes_connections
         connection.respond()
         return Response(self._service.application, environ, keep_alive=keep_alive)

@@ -44,7 +44,8 @@ class Limits:
 
     connections: int = 1000
 
-    # Requests that hold more bytes than this are bounded together, by held_bytes. A thousand below it hold 16 MB.
+    # Requests that hold more bytes than this, with their heads and what stands behind them, are bounded together, by
+    # held_bytes, until they are answered. A thousand below it hold 16 MB.
     large_bytes: int = 16 * 1024
 
     # A client that holds a large request and has sent nothing for this long gives way to one that sends.
@@ -52,8 +53,8 @@ class Limits:
 
     @property
     def held_bytes(self) -> int:
-        """Return how many bytes of requests a worker holds, those being received, waiting and worked on together."""
-        return max(HELD_BODIES * self.body_bytes, LEAST_HELD_BYTES)
+        """Return how many bytes of requests a worker holds together. Each of the largest bodies has a head."""
+        return max(HELD_BODIES * (self.body_bytes + self.large_bytes), LEAST_HELD_BYTES)
 
     @staticmethod
     def chunks(body_bytes: int) -> int:

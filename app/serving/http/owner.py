@@ -15,8 +15,8 @@ class Owner(Protocol):
     def received_head(self, connection: Connection, now: float) -> None:
         """Look at a request whose head has arrived, and whose body has not."""
 
-    def received_bytes(self, connection: Connection) -> None:
-        """Look at how much a large request holds by now."""
+    def grown(self, connection: Connection) -> None:
+        """Look at how much memory a large request takes by now."""
 
     def received(self, connection: Connection, now: float) -> None:
         """Take a request that has arrived whole."""

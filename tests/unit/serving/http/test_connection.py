@@ -13,7 +13,9 @@ from app.serving.http import connection as module
 from app.serving.http.connection import CONTINUE, Connection, State
 from app.serving.http.limits import Limits
 from app.serving.http.owner import Owner
+from app.serving.http.read_buffer import HEAD_BYTES
 from app.serving.http.rejection import Rejection
+from app.serving.http.request_reader import FIELD_BYTES
 from tests.support.event_loop import run_until
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -44,9 +46,9 @@ class Pair(Owner):
         """Note it."""
         self.told.append(f"head at {now:g}")
 
-    def received_bytes(self, connection: Connection) -> None:
+    def grown(self, connection: Connection) -> None:
         """Note how much it is, as the table of connections does."""
-        connection.held_bytes = connection.request_bytes
+        connection.held_bytes = connection.memory_bytes if connection.state is not State.IDLE else 0
         self.told.append(f"{connection.held_bytes} bytes")
 
     def received(self, connection: Connection, now: float) -> None:
@@ -226,23 +228,36 @@ def test_malformed_request(pair: Pair) -> None:
 
 def test_large_requests_are_told(pair: Pair) -> None:
     """The owner hears of a request that holds more than a little, each time that it grows, and when it is answered."""
-    pair.deliver(POST + b"Content-Length: 60000\r\n\r\n" + b"x" * 10_000)
+    head = POST + b"Content-Length: 60000\r\n\r\n"
+    held = len(head) + 2 * FIELD_BYTES
+    pair.deliver(head + b"x" * 10_000)
     assert "head at 1" == pair.told[-1]
     pair.deliver(b"x" * 20_000)
-    assert "30000 bytes" == pair.told[-1]
+    assert f"{held + 30_000} bytes" == pair.told[-1]
     pair.deliver(b"x" * 30_000)
-    assert ["60000 bytes", True] == [pair.told[-2], pair.told[-1].endswith("at 1")]
+    assert [f"{held + 60_000} bytes", True] == [pair.told[-2], pair.told[-1].endswith("at 1")]
     pair.answer(b"answer")
     assert "0 bytes" == pair.told[-1]
 
 
+def test_a_large_head_is_told(pair: Pair) -> None:
+    """Fields take memory as long as their request waits, those of many small ones more than their text."""
+    head = POST + b"Content-Length: 3\r\n" + b"X-Much: %s\r\n" % (b"x" * 100) * 98 + b"\r\n"
+    pair.deliver(head)
+    assert f"{len(head) + 100 * FIELD_BYTES} bytes" == pair.told[-2]
+
+
+def test_what_stands_behind_is_told(pair: Pair) -> None:
+    """What stands behind a request in the same read takes memory until its turn comes."""
+    pair.deliver(THREE.ljust(HEAD_BYTES, b"x"))
+    assert f"{HEAD_BYTES + 2 * FIELD_BYTES} bytes" == pair.told[-2]
+
+
 def test_a_large_request_may_be_rejected_while_it_grows(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the owner rejects a request for what it holds, it is not one that has arrived."""
-    monkeypatch.setattr(
-        pair, "received_bytes", lambda connection: pair.rejected(connection, Rejection(503, "too much"))
-    )
+    monkeypatch.setattr(pair, "grown", lambda connection: pair.rejected(connection, Rejection(503, "too much")))
     pair.deliver(POST + b"Content-Length: 20000\r\n\r\n" + b"x" * 20_000)
-    assert (["opened", "head at 1"], State.CLOSING) == (pair.told, pair.connection.state)
+    assert (["opened"], State.CLOSING) == (pair.told, pair.connection.state)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +269,7 @@ def test_a_large_request_may_be_rejected_while_it_grows(pair: Pair, monkeypatch:
         (POST + b"Content-Length: 40000\r\n\r\nabc", 39_997),
         (POST + b"Content-Length: 40000\r\n\r\n" + b"x" * 30_000, 16 * 1024),
         (POST + b"Transfer-Encoding: chunked\r\n\r\nffff\r\n", 16 * 1024),
-        (GET, 16 * 1024),
+        (GET, 1024),
     ],
 )
 def test_how_much_is_read_at_once(pair: Pair, data: bytes, expected: int) -> None:
@@ -264,14 +279,16 @@ def test_how_much_is_read_at_once(pair: Pair, data: bytes, expected: int) -> Non
 
 
 def test_what_stands_behind_a_request_stays_with_the_kernel(pair: Pair) -> None:
-    """Of requests whose turn has yet to come, a connection holds no more than fits into two heads."""
+    """Of requests whose turn has yet to come, a connection holds little more than fits into one head."""
+    pair.clock.now = 1.0
     pair.client.sendall(THREE + GET * 2000)
     pair.until(lambda: not pair.connection.transport.is_reading())  # type: ignore[attr-defined]
-    assert (State.WAITING, ["opened", "POST abcat 0"]) == (pair.connection.state, pair.told)
+    assert (State.WAITING, "POST abcat 1") == (pair.connection.state, pair.told[-1])
+    assert pair.connection.memory_bytes < HEAD_BYTES + 2 * FIELD_BYTES + 1025
     for _ in range(2001):
         pair.until(lambda: pair.connection.state is State.WAITING)
         pair.answer(b"1")
-    assert 2002 == len(pair.told)
+    assert 2001 == sum(told.startswith(("GET", "POST")) for told in pair.told)
     assert b"1" * 2001 == pair.receive(2001)
 
 
@@ -284,7 +301,7 @@ def test_response_on_a_connection_that_is_kept(pair: Pair) -> None:
         connection.state,
         connection.deadline,
         connection.served,
-        connection.request_bytes,
+        connection.memory_bytes,
     )
     pair.deliver(GET, 3.0)
     assert (State.WAITING, 3.0) == (pair.connection.state, pair.connection.started)
@@ -312,7 +329,7 @@ def test_last_response(pair: Pair) -> None:
     """After its last response a connection is closed for writing, and waits for the client to close."""
     pair.deliver(THREE + GET)
     pair.answer(b"response", 2.0, keep_alive=False)
-    assert (State.CLOSING, 4.0, 0) == (pair.connection.state, pair.connection.deadline, pair.connection.request_bytes)
+    assert (State.CLOSING, 4.0, 0) == (pair.connection.state, pair.connection.deadline, pair.connection.memory_bytes)
     assert b"response" == pair.receive(8)
     pair.until(pair.is_at_end)
     pair.client.close()
@@ -363,7 +380,7 @@ def test_a_client_that_is_gone_before_the_response(pair: Pair, *, keep_alive: bo
     pair.connection.send(b"response")
     pair.connection.end_response(keep_alive=keep_alive)
     pair.connection.buffer_updated(3)
-    assert (State.CLOSED, 0, 0) == (pair.connection.state, pair.connection.served, pair.connection.request_bytes)
+    assert (State.CLOSED, 0, 0) == (pair.connection.state, pair.connection.served, pair.connection.memory_bytes)
 
 
 def test_a_client_that_reads_slowly(pair: Pair) -> None:

@@ -24,7 +24,7 @@ class Double:
     started: float
     last_received: float
     deadline: float
-    request_bytes: int
+    memory_bytes: int
     held_bytes: int = 0
 
 
@@ -113,6 +113,7 @@ def test_which_request_is_too_much(times: list[float], grown: int, expected: int
     [
         pytest.param(connection(State.WAITING, STALLED), id="it waits for its turn"),
         pytest.param(connection(State.RECEIVING, STALLED, LIMITS.large_bytes), id="it is small"),
+        pytest.param(connection(State.RESPONDING, STALLED), id="it is being answered"),
     ],
 )
 def test_which_do_not_give_way(other: Any) -> None:
@@ -129,10 +130,16 @@ def test_a_small_request_is_never_too_much() -> None:
 
 @pytest.mark.parametrize(
     ("state", "expected"),
-    [(State.RECEIVING, BODY_BYTES), (State.WAITING, BODY_BYTES), (State.RESPONDING, 0), (State.CLOSED, 0)],
+    [
+        (State.RECEIVING, BODY_BYTES),
+        (State.WAITING, BODY_BYTES),
+        (State.RESPONDING, BODY_BYTES),
+        (State.IDLE, 0),
+        (State.CLOSED, 0),
+    ],
 )
 def test_what_counts_as_held(state: State, expected: int) -> None:
-    """A request counts from when it is received until it is served, or its client is gone."""
+    """A connection counts from when it receives a request until it has answered, or its client is gone."""
     connections = [connection(State.RECEIVING) for _ in range(FIT + 1)]
     table = table_of(*connections)
     first, last = connections[0], connections[-1]

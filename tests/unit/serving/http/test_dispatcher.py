@@ -341,7 +341,7 @@ def test_large_requests_are_bounded_together(serve: Serve, application: Applicat
     server.wait_until(lambda: any(client.has_answer() for client in clients))
     (rejected,) = [client for client in clients if client.has_answer()]
     answer = rejected.receive()
-    assert (503, b"overloaded: requests hold more than 8388608 bytes") == (answer.status, answer.body)
+    assert (503, b"overloaded: requests hold more than 8519680 bytes") == (answer.status, answer.body)
     others = [client for client in clients if client is not rejected]
     for client in others:
         client.send(b"x")

@@ -4,7 +4,7 @@ import pytest
 
 from app.serving.http.limits import Limits
 from app.serving.http.rejection import Rejection
-from app.serving.http.request_reader import RequestReader
+from app.serving.http.request_reader import FIELD_BYTES, RequestReader
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
@@ -96,10 +96,11 @@ def test_which_body_is_welcomed(reader: RequestReader, welcomed: list[str], data
     ("data", "held", "missing"),
     [
         (GET[:5], 5, 0),
-        (POST + b"Content-Length: 100\r\n\r\nabc", 3, 97),
-        (POST + b"Content-Length: 3\r\n\r\nabc", 3, 0),
-        (CHUNKED, 0, 0),
-        (CHUNKED + b"ff\r\nabc", 3, 0),
+        (POST + b"Content-Length: 100\r\n\r\nabc", len(POST) + 23 + 2 * FIELD_BYTES + 3, 97),
+        (POST + b"Content-Length: 3\r\n\r\nabc", len(POST) + 21 + 2 * FIELD_BYTES + 3, 0),
+        (CHUNKED, len(CHUNKED) + 2 * FIELD_BYTES, 0),
+        (CHUNKED + b"ff\r\nabc", len(CHUNKED) + 2 * FIELD_BYTES + 3, 0),
+        (CHUNKED + b"ff;name", len(CHUNKED) + 2 * FIELD_BYTES + 7, 0),
     ],
 )
 def test_sizes(reader: RequestReader, data: bytes, held: int, missing: int) -> None:
