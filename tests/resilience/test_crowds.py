@@ -1,11 +1,9 @@
 """Crowds of slow clients, with the limits of the service as they are: others are served, and the slow ones leave."""
 
 import multiprocessing
-import resource
 import socket
 import statistics
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -101,15 +99,6 @@ class Normal:
         self._process.join()
         assert len(seconds) >= 100
         return statistics.quantiles(seconds, n=100)[98], statuses
-
-
-@pytest.fixture
-def many_descriptors() -> Iterator[None]:
-    """Allow the tests and their services a descriptor for each client."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, max(before[1], 8192)))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def descriptors(service: Service) -> int:

@@ -1,9 +1,7 @@
 """Floods: what an honest client waits for meanwhile, and what the service says of the same requests."""
 
 import multiprocessing
-import resource
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -87,15 +85,6 @@ def percentiles(seconds: list[float]) -> tuple[float, float]:
 def shown(seconds: list[float]) -> str:
     """Write p50 and p99 in milliseconds."""
     return "{:8.1f} {:8.1f}".format(*(1000 * value for value in percentiles(seconds)))
-
-
-@pytest.fixture
-def many_descriptors() -> Iterator[None]:
-    """Allow the tests and their services a descriptor for each client."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, max(before[1], 8192)))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.mark.usefixtures("many_descriptors")

@@ -1,24 +1,35 @@
 """The memory limit of a container: not reached by what is permitted, and survived or told where it is."""
 
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 
-from tests.support import engine
-from tests.support.costliest import COSTLIEST
+from tests.support import engine, example
+from tests.support.costliest import COSTLIEST, MEBIBYTE
 from tests.support.engine import Container, Start
-from tests.support.http_client import exchange
+from tests.support.http_client import Client, exchange
 from tests.support.load import Load
 from tests.support.paths import NAME
 from tests.support.service import wait_until
 from tests.support.sums import post
 
-CLIENTS = 16
-ROUNDS = 3
+# Of the largest size, and of one at which thousands could be held.
+BODIES = {
+    "large": [*COSTLIEST.values()],
+    "small": [body[: MEBIBYTE // 80].rpartition(b",")[0] + b"]}" for body in COSTLIEST.values()],
+}
+
+# How many costly bodies are sent by all clients of a test together.
+REQUESTS = 400
+
+# As many as two workers keep, and each a little less than a single request may have for its head.
+CONNECTIONS = 2000
+LARGE_HEAD = b"".join(b"X-%02d: %s\r\n" % (number, b"x" * 155) for number in range(90))
 # Not the image of the other tests, which is built at the same time.
-TAG = f"{NAME}:faults"
+TAG = f"{NAME}:memory-limit"
 
 
 @pytest.fixture(scope="module")
@@ -54,21 +65,42 @@ def killed(container: Container) -> list[str]:
     return [line["event"] for line in container.log() if "SIGKILL" in line["event"]]
 
 
-def test_the_largest_load_that_is_permitted(start: Start) -> None:
-    """Sixteen clients that send nothing but the costliest bodies, again and again, get 128 MB killed nowhere."""
+@pytest.mark.parametrize("size", BODIES)
+@pytest.mark.parametrize("clients", [8, 32, 128])
+def test_the_costliest_bodies(start: Start, size: str, clients: int) -> None:
+    """Clients that send nothing but the costliest bodies are answered, or rejected, and get 128 MB killed nowhere."""
     container = start(128)
     engine.until(container.answers)
     port = container.port()
-    requests = [post(body) for body in COSTLIEST.values()]
+    requests = [post(body) for body in BODIES[size]]
 
     def ask(client: int) -> list[int]:
-        chosen = [requests[(client + number) % len(requests)] for number in range(ROUNDS * len(requests))]
+        chosen = [requests[(client + number) % len(requests)] for number in range(max(REQUESTS // clients, 9))]
         return [exchange(port, request).status for request in chosen]
 
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        statuses = [status for client in clients.map(ask, range(CLIENTS)) for status in client]
-    print({status: statuses.count(status) for status in set(statuses)})  # noqa: T201
+    with ThreadPoolExecutor(clients) as pool:
+        statuses = Counter(status for client in pool.map(ask, range(clients)) for status in client)
+    print(statuses)  # noqa: T201
     assert {200, 422} <= set(statuses) <= {200, 400, 422, 503}
+    assert [] == killed(container)
+    assert not container.state()["OOMKilled"]
+
+
+@pytest.mark.usefixtures("many_descriptors")
+def test_large_heads(start: Start) -> None:
+    """As many clients as there may be, each with a large head and a body begun, get 128 MB killed nowhere."""
+    container = start(128)
+    engine.until(container.answers)
+    port = container.port()
+    begun = post(bytes(MEBIBYTE)).replace(b"\r\n\r\n", b"\r\n%s\r\n" % LARGE_HEAD)[: len(LARGE_HEAD) + 16_000]
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Client(port)) for _ in range(CONNECTIONS)]
+        for client in clients:
+            client.send(begun)
+        assert example.ANSWER == exchange(port, example.REQUEST).body
+        statuses = Counter(client.receive().status for client in clients if client.has_answer())
+    print(statuses)  # noqa: T201
+    assert {503} == set(statuses)
     assert [] == killed(container)
     assert not container.state()["OOMKilled"]
 

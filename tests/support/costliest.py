@@ -18,5 +18,6 @@ COSTLIEST = {
     "a long number at the end": filled("1", "1" * 5000),
     "out of range at the end": filled("1", "1e1001"),
     "lists": filled("[]", "[]"),
-    "other scripts": filled('"\u0661"', '"\u0661"')[:MEBIBYTE],
+    "short exponents": ('{"data":[' + ",".join(f"{n % 10}e{n % 7}" for n in range(262_000)) + "]}").encode(),
+    "other scripts": ('{"data":[' + ",".join(['"\u0661"'] * 209_000) + "]}").encode(),
 }
