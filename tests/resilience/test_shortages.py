@@ -19,6 +19,9 @@ from tests.support.service import Service, running, wait_until, wait_until_worke
 
 DESCRIPTORS = 64
 
+# How often a disk becomes full.
+FILLS = 40
+
 
 @contextmanager
 def small_file_system(folder: Path, kilobytes: int) -> Iterator[Path]:
@@ -142,6 +145,35 @@ def test_a_disk_that_becomes_full(output: Path, tmp_path: Path) -> None:
         assert sum(line["event"] == "request" for line in lines) + dropped in range(510, 513)
         assert [dropped] == [line["lines"] for line in lines if line["event"] == "log lines dropped"]
     assert not output.exists()
+
+
+def test_a_disk_that_fills_again_and_again(output: Path, tmp_path: Path) -> None:
+    """Two workers write to a disk that is full, has some room, and is full again: each line is one object of JSON."""
+    with small_file_system(tmp_path / "disk", 64) as folder, (folder / "log").open("ab") as log:
+        with running(folder / "log", stdout=log.fileno()) as service:
+            load = Load(service.port)
+            dropped = 0.0
+            with load.running():
+                for kilobytes in range(68, 68 + 4 * FILLS, 4):
+                    before = dropped
+                    wait_until(lambda: dropped_lines(service) > before, "the disk is full")  # noqa: B023
+                    subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", str(folder)], check=True)
+                    dropped = dropped_lines(service)
+            dropped = dropped_lines(service)
+            assert service.stop() == 0
+        lines = service.lines()
+        workers = {line["pid"] for line in service.requests()}
+        logged = len(service.requests())
+    print({"lines": len(lines), "answered": len(load.answers), "dropped": dropped})  # noqa: T201
+    assert len(workers) == 2
+    # Each announcement of a gap may itself have found no room.
+    assert len(load.answers) <= logged + dropped <= len(load.answers) + 2 * FILLS
+    assert not output.exists()
+
+
+def dropped_lines(service: Service) -> float:
+    """Tell how many lines have found no room."""
+    return scrape(service).samples["log_lines_dropped_total"]
 
 
 def limit_memory(kilobytes: int) -> Callable[[], None]:
