@@ -27,6 +27,7 @@ REQUESTS = 400
 
 # As many as two workers keep, and each a little less than a single request may have for its head.
 CONNECTIONS = 2000
+EVICTED = 0
 LARGE_HEAD = b"".join(b"X-%02d: %s\r\n" % (number, b"x" * 155) for number in range(90))
 # Not the image of the other tests, which is built at the same time.
 TAG = f"{NAME}:memory-limit"
@@ -65,6 +66,14 @@ def killed(container: Container) -> list[str]:
     return [line["event"] for line in container.log() if "SIGKILL" in line["event"]]
 
 
+def status_of(client: Client) -> int:
+    """Receive an answer, or learn that the client had to give way to the one connection more than there may be."""
+    try:
+        return client.receive().status
+    except ConnectionResetError:
+        return EVICTED
+
+
 @pytest.mark.parametrize("size", BODIES)
 @pytest.mark.parametrize("clients", [8, 32, 128])
 def test_the_costliest_bodies(start: Start, size: str, clients: int) -> None:
@@ -98,9 +107,10 @@ def test_large_heads(start: Start) -> None:
         for client in clients:
             client.send(begun)
         assert example.ANSWER == exchange(port, example.REQUEST).body
-        statuses = Counter(client.receive().status for client in clients if client.has_answer())
+        statuses = Counter(status_of(client) for client in clients if client.has_answer())
     print(statuses)  # noqa: T201
-    assert {503} == set(statuses)
+    assert 503 in statuses
+    assert {503, EVICTED} >= set(statuses)
     assert [] == killed(container)
     assert not container.state()["OOMKilled"]
 
