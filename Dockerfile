@@ -3,13 +3,14 @@ ARG PYTHON_IMAGE=python:3.13-slim-trixie
 
 
 # The locked packages, in a virtual environment without pip. All of them come as wheels, so that nothing is compiled and no
-# compiler is needed, and each is checked by its hash.
+# compiler is needed, and each is checked by its hash. With --build-arg OTEL=yes, those for traces are among them.
 FROM ${PYTHON_IMAGE} AS packages
+ARG OTEL
 WORKDIR /build
-COPY requirements.lock ./
+COPY requirements.lock requirements-otel.lock ./
 RUN python3 -m venv --without-pip /opt/venv \
     && python3 -m pip --python /opt/venv install --no-cache-dir --no-compile --no-deps --only-binary :all: \
-       --require-hashes --requirement requirements.lock
+       --require-hashes --requirement "requirements${OTEL:+-otel}.lock"
 
 
 # What of all this a running service needs, as two trees: Python with its libraries, and the packages.
@@ -21,6 +22,7 @@ RUN python3 closure.py /opt/venv /layers/python /layers/packages
 # The application as a third tree, with the bill of materials. All three must hold everything that the application imports:
 # it is imported here inside of them, and the build ends where something is missing.
 FROM closure AS application
+ARG OTEL
 ARG VERSION=unknown
 COPY gunicorn.conf.py /layers/application/srv/
 COPY app /layers/application/srv/app
@@ -29,8 +31,9 @@ RUN mkdir -p /layers/application/usr/share/sbom \
        >/layers/application/usr/share/sbom/flask_app.cdx.json \
     && python3 application.py /layers/application \
     && cp -a /layers/python /image && cp -a /layers/packages/. /layers/application/. /image \
-    && PYTHONPATH=/srv chroot /image /opt/venv/bin/python -c 'import pkgutil, app; \
-       print(*(__import__(module.name) and module.name for module in pkgutil.walk_packages(app.__path__, "app.")))'
+    && PYTHONPATH=/srv chroot /image /opt/venv/bin/python -c 'import os, pkgutil, app; \
+       print(*(__import__(module.name) and module.name for module in pkgutil.walk_packages(app.__path__, "app.") \
+       if os.environ.get("OTEL") or "otel" not in module.name))'
 
 
 # `docker build --target debug .`: the same service, on a base that has a shell and the sources of the standard library.

@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV = .venv
 BIN = $(VENV)/bin
+INSTALLED = $(VENV)/.installed$(if $(OTEL),-otel)
 
 .DEFAULT_GOAL = help
 .PHONY: help install run dev test test-unit test-resilience test-copy test-watch test-browser promtools image image-base \
@@ -11,9 +12,9 @@ BIN = $(VENV)/bin
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(VENV)/.installed ## install the locked packages into .venv
+install: $(INSTALLED) ## install the locked packages into .venv; with OTEL=1, those for traces as well
 
-run: $(VENV)/.installed ## serve on port 5000 (PORT) until Ctrl-C
+run: $(INSTALLED) ## serve on port 5000 (PORT) until Ctrl-C; with OTEL=1, the packages for traces are installed
 	@$(BIN)/python app/app.py
 
 dev: $(VENV)/.installed ## serve on port 5000 (PORT) by Flask's own server: it reloads edited code, and debugs in the browser
@@ -42,8 +43,8 @@ promtools: build/promtools ## fetch later releases of promtool, with which test-
 build/promtools: tests/deployment/watch/promtools.sh
 	$< $@
 
-image: ## build the image flask_app:latest
-	docker build . -t "flask_app:latest" --build-arg VERSION="$(VERSION)" --build-arg REVISION="$(REVISION)"
+image: ## build the image flask_app:latest; with OTEL=1, it can send traces
+	docker build . -t "flask_app:latest" --build-arg VERSION="$(VERSION)" --build-arg REVISION="$(REVISION)" --build-arg OTEL="$(OTEL)"
 
 image-base: ## make stand-ins for the base image from Debian packages, where no registry of images is reached (as root)
 	tests/deployment/image/base.sh
@@ -88,7 +89,7 @@ lint: $(VENV)/.installed-tests ## check style, types, the direction of imports, 
 	git grep --untracked --line-number -I -i --word-regexp -f .ci/words -- ':!.ci/words'; test $$? -eq 1
 
 audit: $(VENV)/.installed-tests ## look up known vulnerabilities of the locked packages
-	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock --requirement tests/requirements.lock \
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements-otel.lock --requirement tests/requirements.lock \
 		|| { echo "audit failed: a package has a known vulnerability, or the source was not reached and nothing is known" >&2; exit 1; }
 
 format: $(VENV)/.installed-tests ## format the Python files
@@ -97,7 +98,8 @@ format: $(VENV)/.installed-tests ## format the Python files
 
 lock: $(VENV)/.installed-tests ## renew the lock files, to the newest versions that pyproject.toml admits
 	$(BIN)/uv pip compile $(LOCK) --output-file requirements.lock pyproject.toml
-	$(BIN)/uv pip compile $(LOCK) --group test --group lint --group lock --constraint requirements.lock --output-file tests/requirements.lock
+	$(BIN)/uv pip compile $(LOCK) --extra otel --constraint requirements.lock --output-file requirements-otel.lock pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --group test --group lint --group lock --constraint requirements-otel.lock --output-file tests/requirements.lock
 	$(BIN)/uv pip compile $(LOCK) --group bench --constraint requirements.lock --constraint tests/requirements.lock --output-file tests/benchmark/requirements.lock
 
 PROJECT = $(shell sed -n '/^name = /{s/^name = "\(.*\)"/\1/p;q;}' pyproject.toml)
@@ -112,6 +114,10 @@ PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --no-deps -
 $(VENV)/.installed: requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(PIP_INSTALL) --requirement requirements.lock
+	@touch $@
+
+$(VENV)/.installed-otel: $(VENV)/.installed requirements-otel.lock
+	$(PIP_INSTALL) --requirement requirements-otel.lock
 	@touch $@
 
 $(VENV)/.installed-tests: $(VENV)/.installed tests/requirements.lock

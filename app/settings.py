@@ -47,26 +47,27 @@ class Settings:
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
         """Read all settings, or raise SettingError for the first bad one. An empty value counts as none."""
         settings = cls(
-            port=_integer(environ, "PORT", 5000, 1, 65535),
-            metrics_port=_integer(environ, "METRICS_PORT", 9464, 1, 65535),
+            port=read_integer(environ, "PORT", 5000, 1, 65535),
+            metrics_port=read_integer(environ, "METRICS_PORT", 9464, 1, 65535),
             bind=_addresses(environ, "BIND"),
-            workers=_integer(environ, "WEB_CONCURRENCY", 0, 1, 256) or None,
-            threads=_integer(environ, "THREADS", 1, 1, 64),
-            log_level=_choice(environ, "LOG_LEVEL", "info", LOG_LEVELS),
-            log_format=_choice(environ, "LOG_FORMAT", "auto", LOG_FORMATS),
-            max_body_bytes=_integer(environ, "MAX_BODY_BYTES", 1024 * 1024, 1, 64 * 1024 * 1024),
-            keep_alive=_integer(environ, "KEEP_ALIVE", 75, 1, 3600),
-            graceful_timeout=_integer(environ, "GRACEFUL_TIMEOUT", 8, 1, 3600),
-            drain_seconds=_integer(environ, "DRAIN_SECONDS", 0, 0, 3600),
+            workers=read_integer(environ, "WEB_CONCURRENCY", 0, 1, 256) or None,
+            threads=read_integer(environ, "THREADS", 1, 1, 64),
+            log_level=read_choice(environ, "LOG_LEVEL", "info", LOG_LEVELS),
+            log_format=read_choice(environ, "LOG_FORMAT", "auto", LOG_FORMATS),
+            max_body_bytes=read_integer(environ, "MAX_BODY_BYTES", 1024 * 1024, 1, 64 * 1024 * 1024),
+            keep_alive=read_integer(environ, "KEEP_ALIVE", 75, 1, 3600),
+            graceful_timeout=read_integer(environ, "GRACEFUL_TIMEOUT", 8, 1, 3600),
+            drain_seconds=read_integer(environ, "DRAIN_SECONDS", 0, 0, 3600),
             forwarded_allow_ips=_networks(environ, "FORWARDED_ALLOW_IPS", "127.0.0.1,::1"),
-            revision=_text(environ, "REVISION", "unknown"),
+            revision=read_text(environ, "REVISION", "unknown"),
         )
         if settings.metrics_port == settings.port:
             raise SettingError("METRICS_PORT", str(settings.metrics_port), f"another port than PORT, {settings.port}")
         return settings
 
 
-def _text(environ: Mapping[str, str], variable: str, default: str) -> str:
+def read_text(environ: Mapping[str, str], variable: str, default: str) -> str:
+    """Read a text that fits into a log line and a label, or raise SettingError."""
     text = environ.get(variable) or default
     # Bytes that are no UTF-8 arrive as surrogates. Neither these nor a line break fit into a log line or a label.
     if not text.isprintable():
@@ -74,7 +75,8 @@ def _text(environ: Mapping[str, str], variable: str, default: str) -> str:
     return text
 
 
-def _integer(environ: Mapping[str, str], variable: str, default: int, lowest: int, highest: int) -> int:
+def read_integer(environ: Mapping[str, str], variable: str, default: int, lowest: int, highest: int) -> int:
+    """Read a whole number within its bounds, or raise SettingError."""
     text = environ.get(variable)
     if not text:
         return default
@@ -84,7 +86,8 @@ def _integer(environ: Mapping[str, str], variable: str, default: int, lowest: in
     raise SettingError(variable, text, f"a whole number from {lowest} to {highest}")
 
 
-def _choice(environ: Mapping[str, str], variable: str, default: str, accepted: tuple[str, ...]) -> str:
+def read_choice(environ: Mapping[str, str], variable: str, default: str, accepted: tuple[str, ...]) -> str:
+    """Read one of some words, or raise SettingError."""
     text = environ.get(variable) or default
     if text not in accepted:
         raise SettingError(variable, text, "one of " + ", ".join(accepted))

@@ -1,1 +1,1 @@
-"""What the service tells: the record of each request, logs and metrics."""
+"""What the service tells: the record of each request, logs, metrics and traces."""

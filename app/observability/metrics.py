@@ -31,6 +31,7 @@ rejections = Counter(
     "http_requests_rejected", "Requests that the HTTP server has refused before the application saw them.", ["status"]
 )
 lines_dropped = Counter("log_lines_dropped", "Log lines that standard output did not take.")
+spans_dropped = Counter("otel_spans_dropped", "Spans that did not get to the collector.")
 worker_exits = Counter("gunicorn_worker_exits", "Workers that have ended.", ["reason"])
 
 for _status in REJECTIONS:

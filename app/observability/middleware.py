@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from app.observability import metrics
+from app.observability import metrics, traces
 from app.observability.correlation import request_id, trace
 from app.observability.forwarded import Forwarded
 from app.observability.measured_response import MeasuredResponse
@@ -55,7 +55,10 @@ class RequestMiddleware:
         scoreboard.count(IN_PROGRESS, 1)
         # Each request has a context of its own. A server may go on with a second one, in the same thread, before it
         # has closed the response to the first, and what a view binds to its log lines is that of its request alone.
-        response = MeasuredResponse(copy_context(), environ, record, self._finish)
+        context = copy_context()
+        if traces.request_spans is not None:
+            context.run(traces.request_spans.start, record, environ)
+        response = MeasuredResponse(context, environ, record, self._finish)
         return response.start(self._receive if is_chunked(environ) else self._application, start_response)
 
     def _receive(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
@@ -77,8 +80,11 @@ class RequestMiddleware:
             monotonic(),
         )
 
-    def reject(self, record: RequestRecord) -> None:
+    def reject(self, record: RequestRecord, environ: "WSGIEnvironment") -> None:
         """Log and count a request that a server of ours has rejected, of which the record says all that is known."""
+        if traces.request_spans is not None:
+            copy_context().run(traces.request_spans.start, record, environ)
+            traces.request_spans.end(record)
         write_request(record)
         metrics.count_rejection(record)
 
@@ -90,6 +96,8 @@ class RequestMiddleware:
             # What prometheus-flask-exporter's do_not_track() and exclude_all_metrics() leave on a request.
             record.is_tracked = not ("prom_do_not_track" in vars(request) or "prom_exclude_all" in vars(request))
         record.route = request.url_rule.rule if request and request.url_rule else self._route(environ)
+        if traces.request_spans is not None:
+            traces.request_spans.end(record)
         try:
             write_request(record)
             metrics.observe(record)

@@ -2,6 +2,7 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 from app.observability.correlation import Trace
 
@@ -15,6 +16,7 @@ class RequestRecord:
 
     `received` is a time of time.monotonic(); durations are in seconds, sizes in bytes. `duration` lasts until the
     response is closed, `queued` until the application is called. `is_tracked` is False where no metric is wanted.
+    `span` is that of OpenTelemetry, None where there is none.
     """
 
     request_id: str
@@ -33,6 +35,7 @@ class RequestRecord:
     error: str | None = None
     reason: str | None = None
     is_tracked: bool = True
+    span: Any = None
 
 
 _current: ContextVar[RequestRecord | None] = ContextVar("request_record", default=None)

@@ -14,8 +14,10 @@ from typing import Any
 import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
+from app.observability import traces
 from app.observability.metric_files import MetricFiles
 from app.observability.scoreboard import IN_PROGRESS, WorkerState, scoreboard
+from app.observability.trace_settings import TraceSettings
 from app.serving.addresses import addresses, bind_text, listen_on_all
 from app.serving.cpus import usable_cpus
 from app.serving.http.limits import Limits
@@ -27,21 +29,28 @@ from app.version import __version__
 # and gettempdir() raises there.
 SHARED_MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())  # noqa: S108
 
+# Of the grace, for the spans that a worker has not sent when its last request has ended; at most a quarter of it.
+FLUSH_SECONDS = 1.0
+
 
 class Hooks:
     """The hooks by their names in gunicorn's configuration, and what they share."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each but the first three has a default
         self,
         settings: Settings,
         limits: Limits,
         shared_memory: Path,
         slots: int | None = None,
+        *,
         metrics_server: type[MetricsServer] = MetricsServer,
+        trace_settings: TraceSettings | None = None,
     ) -> None:
         """Make the files of the metrics. Raises OSError where there is no room for them."""
         self.settings = settings
         self.limits = limits
+        self.trace_settings = trace_settings
+        self.flush_seconds = min(FLUSH_SECONDS, settings.graceful_timeout / 4) if trace_settings else 0.0
         self.slots = slots or scoreboard.capacity
         self.workers = settings.workers or usable_cpus()
         self.addresses = addresses(settings.bind)
@@ -75,6 +84,7 @@ class Hooks:
             keep_alive_seconds=settings.keep_alive,
             drain_seconds=settings.drain_seconds,
             graceful_timeout_seconds=settings.graceful_timeout,
+            traces=self.trace_settings is not None,
         )
 
     def pre_fork(self, _arbiter: Any, worker: Any) -> None:
@@ -87,6 +97,8 @@ class Hooks:
         scoreboard.enter(worker.slot, os.getpid())
         self.metric_files.owner = str(worker.slot)
         self.count_dropped_line(0)  # Opens the files, which takes 15 ms, before the first request would wait for it.
+        if self.trace_settings is not None:
+            traces.start(self.trace_settings, self.metric_files.directory)
         worker.hooks = self
 
     def post_worker_init(self, worker: Any) -> None:
@@ -114,6 +126,7 @@ class Hooks:
         end = sys.exception()  # gunicorn calls this on the way out.
         if not (isinstance(end, SystemExit) and end.code):
             scoreboard.set_state(worker.slot, WorkerState.LEFT)
+            traces.stop(self.flush_seconds)
 
     def on_exit(self, _arbiter: Any) -> None:
         """Stop serving the metrics, last of all: they have the last counts of the workers."""

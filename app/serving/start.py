@@ -9,6 +9,7 @@ from typing import NoReturn, TextIO
 
 import structlog
 
+from app.observability import traces
 from app.observability.captured_output import capture_output
 from app.observability.log_output import LogOutput
 from app.observability.logs import configure_logs
@@ -58,13 +59,21 @@ def prepare(  # noqa: PLR0913 - each but the first two has a default
     capture_output()
     try:
         settings = Settings.from_environ(environ)
+        trace_settings = traces.settings_from(environ)
     except SettingError as error:
         _exit(BAD_SETTING, f"bad setting: {error}", error.variable)
     configure_logs(settings.log_level, settings.log_format, output, environ)
     for variable, port in (("PORT", settings.port), ("METRICS_PORT", settings.metrics_port)):
         _check_port(variable, port, settings)
     try:
-        _prepared = Hooks(settings, limits(settings), shared_memory, slots, metrics_server)
+        _prepared = Hooks(
+            settings,
+            limits(settings),
+            shared_memory,
+            slots,
+            metrics_server=metrics_server,
+            trace_settings=trace_settings,
+        )
     except OSError as error:
         _exit(CANNOT_CREATE, f"cannot create the metric files in {error.filename}: {error.strerror}")
     output.count_dropped = _prepared.count_dropped_line

@@ -111,7 +111,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
 
     @property
     def _grace(self) -> float:
-        return self.hooks.settings.graceful_timeout - END_SECONDS
+        return self.hooks.settings.graceful_timeout - self.hooks.flush_seconds - END_SECONDS
 
     def _leave(self) -> None:
         if scoreboard.has_serving():
@@ -144,7 +144,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
             if error := rejection.__cause__:
                 record.error = type(error).__name__
                 self.log.error("unhandled exception", exc_info=error, extra={"request_id": record.request_id})
-            self._middleware.reject(record)
+            self._middleware.reject(record, environ)
         headers = problem_headers(record.request_id)
         if rejection.status == HTTPStatus.SERVICE_UNAVAILABLE:
             headers.append(("Retry-After", "1"))

@@ -1,7 +1,8 @@
 """The candidates: how each is started, as its own users would in production, and what it answers."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.support.paths import ROOT
@@ -23,13 +24,17 @@ UVICORN = ("-m", "uvicorn", "--port", "{port}", "--loop", "uvloop", "--http", "h
 
 @dataclass(frozen=True)
 class Candidate:
-    """A program that adds numbers over HTTP; `helpers` are the processes that its master starts beside the workers."""
+    """A program that adds numbers over HTTP, with variables of its environment.
+
+    `helpers` are the processes that its master starts beside the workers.
+    """
 
     name: str
     answer: bytes
     command: tuple[str, ...]
     folder: Path = FOLDER
     helpers: int = 0
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def arguments(self, port: int) -> list[str]:
         """Return its command line."""
@@ -42,6 +47,13 @@ def ours_of(name: str, root: Path) -> Candidate:
 
 
 OURS = ours_of("ours", ROOT)
+
+
+def traced(endpoint: str) -> Candidate:
+    """Make a candidate of this service with a span of each request, for the collector at an address."""
+    return replace(OURS, name="ours with traces", variables={"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
+
+
 NAIVE = Candidate("naive", b"3.0", (*GTHREAD, "naive:app"))
 
 CANDIDATES = (

@@ -3,14 +3,25 @@
 from contextlib import ExitStack
 
 from tests.benchmark import first_answer, host, large_sums, loads, peak_memory, revision, scrape, small_sum
-from tests.benchmark.candidates import CANDIDATES
+from tests.benchmark.candidates import CANDIDATES, traced
 from tests.benchmark.costly_bodies import ORDINARY
 from tests.benchmark.results import Results
 from tests.benchmark.rounds import Rounds
+from tests.support.collector import collecting
 
 NO_WRK = "no wrk"
 LOAD_FIGURES = (
-    *("rate_usual", "rate_fastapi", "rate_bare", "cpu_naive", "p99", "p99_usual", "p99_fastapi", "rate_revision"),
+    *(
+        "rate_usual",
+        "rate_fastapi",
+        "rate_bare",
+        "cpu_naive",
+        "cpu_traces",
+        "p99",
+        "p99_usual",
+        "p99_fastapi",
+        "rate_revision",
+    ),
     *("closing_two", "closing_four"),
 )
 
@@ -23,7 +34,8 @@ def measure_load(to: Results, rounds: Rounds, earlier: str | None) -> None:
         return
     with ExitStack() as stack:
         others = [stack.enter_context(revision.checked_out(earlier))] if earlier else []
-        columns = loads.keeping((*CANDIDATES, *others), rounds.load)
+        collector = stack.enter_context(collecting(keeps=False))
+        columns = loads.keeping((*CANDIDATES, traced(collector.endpoint), *others), rounds.load)
     rates, p99s, cpu = (columns[title] for title in ("requests/s", "p99 ms", "CPU us/request"))
     to.add(
         "load",
@@ -32,6 +44,7 @@ def measure_load(to: Results, rounds: Rounds, earlier: str | None) -> None:
         rate_fastapi=rates["ours"] / rates["fastapi"],
         rate_bare=rates["ours"] / rates["bare"],
         cpu_naive=cpu["ours"] / cpu["naive"],
+        cpu_traces=cpu["ours with traces"] / cpu["ours"],
         p99=p99s["ours"],
         p99_usual=p99s["ours"] / p99s["usual"],
         p99_fastapi=p99s["ours"] / p99s["fastapi"],

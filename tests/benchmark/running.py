@@ -66,7 +66,8 @@ def running(candidate: Candidate, workers: int = WORKERS) -> Iterator[Running]:
             cwd=candidate.folder,
             env=environment(
                 PORT=port, METRICS_PORT=metrics_port, WEB_CONCURRENCY=workers, PROMETHEUS_MULTIPROC_DIR=folder
-            ),
+            )
+            | dict(candidate.variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -5,11 +5,15 @@ from dataclasses import fields
 
 import pytest
 
+from app.observability import trace_settings
+from app.observability.trace_settings import TraceSettings
 from app.serving import main, start
 from app.settings import VARIABLES, SettingError, Settings
 from tests.support.pages import names, table
 
 ROWS = table("docs/reference/settings.md")
+TRACES = table("docs/reference/settings.md", "Traces")
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 STATUSES = {str(status) for status in (0, main.USAGE, start.PORT_TAKEN, start.CANNOT_CREATE, start.BAD_SETTING)}
 KILLED = "137"  # By a shell's arithmetic: the kernel's doing.
 
@@ -62,3 +66,27 @@ def test_the_table_of_signals_names_signals() -> None:
     """The page on stopping names signals that exist."""
     found = names([row[0] for row in table("docs/operations/stopping-and-reloading.md")])
     assert {"SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGTTIN", "SIGTTOU", "SIGUSR2"} == found
+
+
+def read_traces(**environ: str) -> TraceSettings | None:
+    """Read the settings of traces, with an address for them."""
+    return TraceSettings.from_environ({ENDPOINT: "http://a:1"} | environ)
+
+
+def test_the_table_of_traces_has_a_row_for_each_variable() -> None:
+    """The table of traces has one row for each variable that is read."""
+    assert sorted(trace_settings.VARIABLES) == sorted(map(variable, TRACES))
+
+
+@pytest.mark.parametrize("row", [row for row in TRACES if row[1] != "none"], ids=variable)
+def test_the_table_of_traces_tells_the_defaults(row: list[str]) -> None:
+    """A variable that is given its default from the table is as if it were not given."""
+    assert read_traces() == read_traces(**{variable(row): row[1]})
+
+
+@pytest.mark.parametrize("row", TRACES, ids=variable)
+def test_the_table_of_traces_tells_what_is_accepted(row: list[str]) -> None:
+    """The message for a bad value says what the table says."""
+    with pytest.raises(SettingError) as error:
+        read_traces(**{variable(row): "\n" if "text" in row[2] else "a"})
+    assert error.value.accepted in {row[2], f"one of {row[2]}", f"a whole number from {row[2]}"}

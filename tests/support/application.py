@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from wsgiref.validate import validator
 
+import structlog
 from flask import Blueprint, Flask, Response, request, stream_with_context
 
 from app import create_app as create_project
@@ -125,6 +126,16 @@ def flags() -> dict[str, bool]:
     """Return what the server says of itself in the environ."""
     names = ("wsgi.multithread", "wsgi.multiprocess", "wsgi.run_once")
     return {name: bool(request.environ[name]) for name in names}
+
+
+@blueprint.get("/nested")
+def nested() -> str:
+    """Make a span of its own, and tell of it."""
+    from opentelemetry import trace  # noqa: PLC0415 - not installed everywhere
+
+    with trace.get_tracer(__name__).start_as_current_span("nested") as span:
+        structlog.get_logger().info("nested", child=trace.format_span_id(span.get_span_context().span_id))
+    return "nested\n"
 
 
 class Outermost:

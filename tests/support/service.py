@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import psutil
 
+from app.observability import trace_settings
 from app.settings import VARIABLES
 from tests.support.http_client import get
 from tests.support.paths import ROOT
@@ -56,7 +57,8 @@ def free_ports(number: int) -> list[int]:
 
 def environment(**settings: str | int) -> dict[str, str]:
     """Take the environment of the tests, with these settings of the service and none of the caller's."""
-    inherited = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    own = {*VARIABLES, *trace_settings.VARIABLES}
+    inherited = {name: value for name, value in os.environ.items() if name not in own}
     return inherited | {name: str(value) for name, value in settings.items()}
 
 

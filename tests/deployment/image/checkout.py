@@ -22,6 +22,7 @@ ADMITTED = (
     "gunicorn.conf.py",
     "pyproject.toml",
     "requirements.lock",
+    "requirements-otel.lock",
     "tests",
 )
 

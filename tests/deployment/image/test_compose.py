@@ -39,14 +39,14 @@ def test_mounts_are_read_only(services: dict[str, Any]) -> None:
     assert [mount for mount in mounts if not mount.endswith(":ro")] == []
 
 
-@pytest.mark.parametrize("name", ["app", "prometheus", "grafana"])
+@pytest.mark.parametrize("name", ["app", "prometheus", "grafana", "collector", "jaeger"])
 def test_hardened(services: dict[str, Any], name: str) -> None:
     """Every service runs without capabilities, with a read-only root and limits, on the loopback interface only."""
     service = services[name]
     assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert {"mem_limit", "cpus", "pids_limit"} <= service.keys()
-    assert [port for port in service["ports"] if not port.startswith("127.0.0.1:")] == []
+    assert [port for port in service.get("ports", ()) if not port.startswith("127.0.0.1:")] == []
 
 
 def test_the_port_of_the_host_can_be_chosen(services: dict[str, Any]) -> None:
@@ -82,6 +82,19 @@ def test_prometheus_finds_the_service(services: dict[str, Any]) -> None:
     targets = yaml.safe_load((FOLDER / "prometheus/targets-compose/app.yml").read_text())
     assert [target for group in targets for target in group["targets"]] == ["app:9464"]
     assert "app" in services
+
+
+def test_traces_find_their_way(services: dict[str, Any]) -> None:
+    """The service is told of the collector by the variable of the host, and the collector hands its spans to Jaeger."""
+    assert {"OTEL_EXPORTER_OTLP_ENDPOINT": "${OTEL_EXPORTER_OTLP_ENDPOINT:-}"} == services["app"]["environment"]
+    assert {"OTEL": "${OTEL:-}"} == services["app"]["build"]["args"]
+    assert {"collector", "jaeger"} == {
+        name for name, service in services.items() if service.get("profiles") == ["traces"]
+    }
+    collector = yaml.safe_load((FOLDER / "otel/collector.yaml").read_text())
+    assert "http://jaeger:4318" == collector["exporters"]["otlphttp"]["endpoint"]
+    for kind, members in collector["service"]["pipelines"]["traces"].items():
+        assert set(members) == collector[kind].keys()
 
 
 def test_grafana_finds_prometheus(services: dict[str, Any]) -> None:

@@ -35,6 +35,19 @@ def test_test_target_fails_with_the_tests(tmp_path: Path) -> None:
         engine.build(f"{NAME}:test", "--target", "test", "--build-arg", "TEST=yes", context=checkout)
 
 
+def test_traces(start: Start) -> None:
+    """With the packages of OpenTelemetry, the image can send spans, as a hardened container too; it says its size."""
+    tag = f"{NAME}:otel"
+    engine.build(tag, "--build-arg", "OTEL=yes")
+    container = start(*engine.HARDENED, "--env", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318", image=tag)
+    engine.until(container.answers)
+    assert container.serves()
+    size = engine.inspect(tag)["Size"]
+    assert size <= 65_000_000
+    started = [line for line in container.log() if line["event"] == "starting"]
+    assert [True] == [line["traces"] for line in started]
+
+
 def test_labels() -> None:
     """Version and revision are labels, and the service tells them."""
     options = ("--build-arg", "VERSION=1.2.3", "--build-arg", "REVISION=0123abc")

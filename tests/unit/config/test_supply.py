@@ -11,7 +11,10 @@ import yaml
 
 from tests.support.paths import ROOT
 
-LOCKS = ["requirements.lock", *(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("requirements.lock"))]
+LOCKS = [
+    *("requirements.lock", "requirements-otel.lock"),
+    *(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("requirements.lock")),
+]
 WORKFLOWS = [path.name for path in (ROOT / ".github" / "workflows").glob("*.yml")]
 
 # The name, the version, perhaps markers, and hashes: no address, no option, no folder.

@@ -2,18 +2,26 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
 from flask import Flask, Response
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, sampling
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
 from prometheus_client import REGISTRY
 from werkzeug.test import EnvironBuilder
 
 from app.observability import middleware as module
+from app.observability import traces
 from app.observability.correlation import Trace
 from app.observability.metrics import metrics
 from app.observability.middleware import RequestMiddleware, init_app
+from app.observability.otel.request_span import RequestSpan
+from app.observability.otel.request_spans import RequestSpans
 from app.observability.request_record import current_record
 from app.observability.scoreboard import IN_PROGRESS, scoreboard
 from app.settings import Settings
@@ -56,6 +64,22 @@ def app(log_lines: "Lines", make_settings: Callable[..., Settings]) -> Flask:  #
 def measure(app: Flask, make_settings: Callable[..., Settings]) -> Callable[..., RequestMiddleware]:
     """Put the measuring point before any WSGI application."""
     return lambda application: RequestMiddleware(application, app.url_map, make_settings(max_body_bytes=100))
+
+
+class Spans(list[ReadableSpan]):
+    """The spans that have ended."""
+
+    def on_end(self, span: RequestSpan) -> None:
+        """Take one, as a queue does."""
+        self.append(span.read(Resource({}), InstrumentationScope("tested")))
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> Spans:
+    """Let the measuring point make spans, and return them."""
+    spans = Spans()
+    monkeypatch.setattr(traces, "request_spans", RequestSpans(sampling.DEFAULT_ON, spans))  # type: ignore[arg-type]
+    return spans
 
 
 class Body:
@@ -294,7 +318,7 @@ def test_rejection(measure: Callable[..., RequestMiddleware], log_lines: "Lines"
     record = middleware.describe({"REMOTE_ADDR": "192.0.2.1"})
     record.status, record.reason = 431, "the head is larger than 16384 bytes"
     before = REGISTRY.get_sample_value("http_requests_rejected_total", {"status": "431"}) or 0.0
-    middleware.reject(record)
+    middleware.reject(record, environ())
     line = log_lines.only
     assert ("warning", 431, record.reason, "192.0.2.1") == (
         line["level"],
@@ -413,3 +437,37 @@ def test_do_not_track(app: Flask, log_lines: "Lines") -> None:
 def test_extension(app: Flask) -> None:
     """The application tells a server what measures it."""
     assert app.extensions["request_middleware"] is app.wsgi_app
+
+
+def test_span(measure: Callable[..., RequestMiddleware], log_lines: "Lines", spans: Spans) -> None:
+    """With traces, the line of a request and the lines of its view bear the ids of its span."""
+
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        structlog.get_logger().info("in the view")
+        get_current_span().set_attribute("of.the.view", 7)
+        start_response("200 OK", [])
+        return [b"ab"]
+
+    traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
+    serve(measure(application), environ() | {"HTTP_TRACEPARENT": traceparent, "request.received_at": monotonic() - 2.0})
+    (span,) = spans
+    ids = [format_trace_id(span.context.trace_id), format_span_id(span.context.span_id)]
+    of_view, line = log_lines.json
+    assert [ids, ids] == [[line["trace_id"], line["span_id"]] for line in (of_view, line)]
+    assert ("a" * 32, 7) == (ids[0], span.attributes["of.the.view"])
+    assert line["duration_ms"] == pytest.approx((span.end_time - span.start_time) / 1e6, abs=0.001)
+    assert line["duration_ms"] > 2000
+
+
+def test_span_of_a_rejection(measure: Callable[..., RequestMiddleware], log_lines: "Lines", spans: Spans) -> None:
+    """A request that the server refuses has a span as well, which is no longer the current one."""
+    middleware = measure(answering([]))
+    request = environ()
+    record = middleware.describe(request)
+    record.status, record.reason, record.duration = 408, "late", 1.5
+    middleware.reject(record, request)
+    (span,) = spans
+    expected = (format_trace_id(span.context.trace_id), format_span_id(span.context.span_id))
+    assert expected == (log_lines.only["trace_id"], log_lines.only["span_id"])
+    assert (408, 1_500_000_000) == (span.attributes["http.response.status_code"], span.end_time - span.start_time)
+    assert not get_current_span().get_span_context().is_valid

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import values
 
 from app.observability.scoreboard import scoreboard
+from app.observability.trace_settings import TraceSettings
 from app.serving.hooks import Hooks
 from app.serving.http.limits import Limits
 from app.settings import Settings
@@ -47,10 +48,10 @@ def make_hooks(
     """Make what the processes share."""
     made: list[Hooks] = []
 
-    def make(slots: int | None = None, **changes: Any) -> Hooks:
+    def make(slots: int | None = None, trace_settings: TraceSettings | None = None, **changes: Any) -> Hooks:
         numbers = {name.lower(): int(port) for name, port in ports.items()}
         settings = make_settings(**{"bind": ("127.0.0.1",), "workers": 2, **numbers} | changes)
-        made.append(Hooks(settings, Limits(settings.max_body_bytes), tmp_path, slots))
+        made.append(Hooks(settings, Limits(settings.max_body_bytes), tmp_path, slots, trace_settings=trace_settings))
         return made[-1]
 
     yield make

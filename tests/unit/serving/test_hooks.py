@@ -11,13 +11,17 @@ from flask import request
 from prometheus_client import REGISTRY
 
 from app import create_app
+from app.observability import traces
 from app.observability.scoreboard import IN_PROGRESS, STATE, WorkerState, scoreboard
+from app.observability.trace_settings import TraceSettings
 from app.serving.gunicorn_logger import GunicornLogger
 from app.serving.hooks import Hooks
 from app.settings import Settings
 from tests.support.http_client import is_refused
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.log_lines import Lines
 
 Make = Callable[..., Hooks]
@@ -120,6 +124,33 @@ def test_a_worker_is_warm(make_hooks: Make, log_lines: "Lines", error: Exception
 
     make_hooks().post_worker_init(SimpleNamespace(wsgi=app))
     assert (["/healthz"], []) == (seen, [line for line in log_lines.json if line["event"] == "request"])
+
+
+@pytest.mark.parametrize("grace", [8, 1])
+def test_a_worker_makes_spans(make_hooks: Make, monkeypatch: pytest.MonkeyPatch, grace: int) -> None:
+    """Where traces are asked for, a worker begins with them after its fork, and sends the last ones at its end."""
+    began: list[tuple[TraceSettings, Path]] = []
+    ended: list[float] = []
+    monkeypatch.setattr(traces, "start", lambda *arguments: began.append(arguments))
+    monkeypatch.setattr(traces, "stop", ended.append)
+    settings = TraceSettings.from_environ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"})
+    hooks = make_hooks(trace_settings=settings, graceful_timeout=grace)
+    worker = SimpleNamespace()
+    hooks.pre_fork(None, worker)
+    hooks.post_fork(None, worker)
+    hooks.worker_exit(None, worker)
+    assert ([(settings, hooks.metric_files.directory)], [min(1.0, grace / 4)]) == (began, ended)
+
+
+def test_without_traces(make_hooks: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no traces are asked for, none begin, and a stop has the whole grace for requests."""
+    monkeypatch.setattr(traces, "start", None)
+    hooks = make_hooks()
+    worker = SimpleNamespace()
+    hooks.pre_fork(None, worker)
+    hooks.post_fork(None, worker)
+    hooks.worker_exit(None, worker)
+    assert hooks.flush_seconds == 0
 
 
 def test_dropped_lines_are_counted(make_hooks: Make) -> None:

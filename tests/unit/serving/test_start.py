@@ -51,7 +51,14 @@ def lines(configured_logs: Callable[..., "Lines"]) -> "Lines":
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("PORT", "http"), ("METRICS_PORT", "0"), ("THREADS", "1.5"), ("LOG_FORMAT", "xml"), ("BIND", "localhost")],
+    [
+        ("PORT", "http"),
+        ("METRICS_PORT", "0"),
+        ("THREADS", "1.5"),
+        ("LOG_FORMAT", "xml"),
+        ("BIND", "localhost"),
+        ("OTEL_TRACES_SAMPLER", "some"),
+    ],
 )
 def test_bad_setting(prepare: Prepare, lines: "Lines", variable: str, value: str) -> None:
     """A bad setting ends the start with 78 and one line that names variable, value and what is accepted."""
@@ -133,3 +140,13 @@ def test_hooks_are_made_from_the_environment(
     for name, value in (ports | {"BIND": "127.0.0.1", "WEB_CONCURRENCY": "5"}).items():
         monkeypatch.setenv(name, value)
     assert 5 == start.hooks().workers
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [({}, None), ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}, "http://collector:4318/v1/traces")],
+)
+def test_traces(prepare: Prepare, variables: dict[str, str], expected: str | None) -> None:
+    """The settings of traces are read together with the others."""
+    settings = prepare(**variables).trace_settings
+    assert expected == (settings and settings.endpoint)

@@ -1,0 +1,52 @@
+"""The spans that are dropped: all of them are counted, and a line a minute tells of them."""
+
+import fcntl
+from pathlib import Path
+from threading import Lock
+from time import monotonic
+
+import structlog
+
+from app.observability.metrics import spans_dropped
+
+INTERVAL_SECONDS = 60.0
+
+
+class SpanDrops:
+    """Counts the spans that this process drops; all processes with the same folder share the line a minute."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "spans-dropped"
+        self._lock = Lock()
+        self._untold = 0
+        self._quiet_until = 0.0
+
+    def add(self, spans: int, reason: str) -> None:
+        """Count spans that were dropped for a reason, and log it unless a line of the last minute has."""
+        spans_dropped.inc(spans)
+        with self._lock:
+            self._untold += spans
+            now = monotonic()
+            if now < self._quiet_until:
+                return
+            told, self._quiet_until = self._told_at(now), now + INTERVAL_SECONDS
+            if told is not None:
+                self._quiet_until = told + INTERVAL_SECONDS
+                return
+            untold, self._untold = self._untold, 0
+        structlog.get_logger().warning("spans dropped", spans=untold, reason=reason)
+
+    def _told_at(self, now: float) -> float | None:
+        """Return when another process has logged a line in the last minute; None if this one is to do it."""
+        try:
+            with self._path.open("a+") as file:
+                fcntl.lockf(file, fcntl.LOCK_EX)  # Until the file is closed, or the process killed.
+                file.seek(0)
+                told = float(file.read() or "-inf")
+                if now - told < INTERVAL_SECONDS:
+                    return told
+                file.truncate(0)
+                file.write(str(now))
+        except OSError:  # The folder goes with the master, when that is killed, and its memory may be full.
+            pass
+        return None

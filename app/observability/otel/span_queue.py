@@ -1,0 +1,86 @@
+"""The queue of spans for the collector: batches of them go by a thread, and what finds no room is dropped."""
+
+import logging
+from collections.abc import Sequence
+from threading import Lock
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from app.observability.otel.request_span import RequestSpan
+from app.observability.otel.span_drops import SpanDrops
+from app.version import __version__
+
+# The numbers of OpenTelemetry's specification, but for the interval, which is 5 s there: a worker that is killed takes
+# along the spans of a second.
+QUEUED_SPANS = 2048
+BATCH_SPANS = 512
+INTERVAL_MILLISECONDS = 1000
+
+SCOPE = InstrumentationScope("app.observability.otel", __version__)
+QUEUE_FULL = "the queue is full"
+
+
+class SpanQueue(BatchSpanProcessor):
+    """The SDK's processor of batches, which counts what is dropped; by itself it logs a line for each span.
+
+    `unsent` is the number of spans in the queue and in the batch that is on its way.
+    """
+
+    def __init__(self, exporter: SpanExporter, resource: Resource, drops: SpanDrops) -> None:
+        super().__init__(_Batches(self, exporter, resource), QUEUED_SPANS, INTERVAL_MILLISECONDS, BATCH_SPANS)
+        self._drops = drops
+        self._lock = Lock()
+        self.unsent = 0
+
+    def on_end(self, span: ReadableSpan | RequestSpan) -> None:
+        """Take a span in, or drop it where there is no room."""
+        with self._lock:
+            has_room = self.unsent < QUEUED_SPANS
+            self.unsent += has_room
+        if has_room:
+            super().on_end(span)  # type: ignore[arg-type] # It looks at the context alone; _Batches does the rest.
+        else:
+            self._drops.add(1, QUEUE_FULL)
+
+    def settle(self, spans: int, failure: str | None) -> None:
+        """Take note of a batch that has been sent, or dropped because of a failure."""
+        with self._lock:
+            self.unsent -= spans
+        if failure is not None:
+            self._drops.add(spans, failure)
+
+
+class _Batches(SpanExporter):
+    """Sends batches by another exporter, whose errors become the reasons of what is dropped."""
+
+    def __init__(self, queue: SpanQueue, exporter: SpanExporter, resource: Resource) -> None:
+        self._queue = queue
+        self._resource = resource
+        self._exporter = exporter
+        self._errors = _LastError()
+        log = logging.getLogger("opentelemetry.exporter")
+        log.handlers = [self._errors]
+        log.propagate = False
+
+    def export(self, spans: Sequence[ReadableSpan | RequestSpan]) -> SpanExportResult:
+        result = self._exporter.export([self._read(span) for span in spans])
+        self._queue.settle(len(spans), None if result is SpanExportResult.SUCCESS else self._errors.message)
+        return result
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+    def _read(self, span: ReadableSpan | RequestSpan) -> ReadableSpan:
+        return span.read(self._resource, SCOPE) if isinstance(span, RequestSpan) else span
+
+
+class _LastError(logging.Handler):
+    """Keeps the last message of a logger: what the exporter returns is only that it has failed."""
+
+    message = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.message = record.getMessage()

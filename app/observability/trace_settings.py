@@ -1,0 +1,106 @@
+"""The settings of traces: OpenTelemetry's own variables."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from app.settings import SettingError, read_choice, read_integer, read_text
+from app.version import __version__
+
+VARIABLES = (
+    *("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"),
+    *("OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_COMPRESSION", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"),
+    *("OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_SDK_DISABLED"),
+)
+COMPRESSIONS = ("none", "gzip")
+SAMPLERS = (
+    *("parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"),
+    *("always_on", "always_off", "traceidratio"),
+)
+
+# RFC 9110, section 5.6.2.
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_RATIO = re.compile(r"0(\.[0-9]{1,9})?|1(\.0{1,9})?|\.[0-9]{1,9}")
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSettings:
+    """Where the spans go and which of them; docs/reference/settings.md has the table of the variables.
+
+    `timeout` is in seconds, `ratio` the share of traces that begin here and are kept, where the sampler asks for one.
+    """
+
+    endpoint: str
+    headers: Mapping[str, str]
+    timeout: int
+    compression: str
+    resource: Mapping[str, str]
+    sampler: str
+    ratio: float
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "TraceSettings | None":
+        """Read all settings, or raise SettingError for the first bad one; None where no traces are asked for."""
+        collector = _url(environ, "OTEL_EXPORTER_OTLP_ENDPOINT")
+        settings = cls(
+            endpoint=_url(environ, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+            or (f"{collector.removesuffix('/')}/v1/traces" if collector else ""),
+            headers=_headers(environ, "OTEL_EXPORTER_OTLP_HEADERS"),
+            # In seconds, as the SDK for Python takes it. That of other languages takes milliseconds.
+            timeout=read_integer(environ, "OTEL_EXPORTER_OTLP_TIMEOUT", 10, 1, 600),
+            compression=read_choice(environ, "OTEL_EXPORTER_OTLP_COMPRESSION", "none", COMPRESSIONS),
+            resource=_resource(environ, "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SERVICE_NAME"),
+            sampler=read_choice(environ, "OTEL_TRACES_SAMPLER", SAMPLERS[0], SAMPLERS),
+            ratio=_ratio(environ, "OTEL_TRACES_SAMPLER_ARG"),
+        )
+        is_disabled = read_choice(environ, "OTEL_SDK_DISABLED", "false", ("true", "false")) == "true"
+        return None if is_disabled or not settings.endpoint else settings
+
+
+def _url(environ: Mapping[str, str], variable: str) -> str:
+    text = environ.get(variable) or ""
+    try:
+        url = urlsplit(text)
+        is_valid = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        is_valid = False
+    if text and not (is_valid and text.isascii() and text.isprintable() and " " not in text):
+        raise SettingError(variable, text, "a URL such as http://collector:4318")
+    return text
+
+
+def _headers(environ: Mapping[str, str], variable: str) -> dict[str, str]:
+    headers = _pairs(environ.get(variable) or "")
+    # Not even a bad value is shown: it may be a password.
+    if headers is None or not all(
+        _TOKEN.fullmatch(name) and value.isascii() and value.isprintable() for name, value in headers.items()
+    ):
+        raise SettingError(variable, "(not shown)", "pairs such as api-key=secret, with commas between them")
+    return headers
+
+
+def _resource(environ: Mapping[str, str], attributes: str, name: str) -> dict[str, str]:
+    pairs = _pairs(read_text(environ, attributes, ""))
+    if pairs is None or not all(map(str.isprintable, [*pairs, *pairs.values()])):
+        accepted = "pairs such as deployment.environment.name=production, with commas between them"
+        raise SettingError(attributes, environ[attributes], accepted)
+    service = read_text(environ, name, pairs.get("service.name") or "flask_app")
+    return {"service.version": __version__, **pairs, "service.name": service}
+
+
+def _pairs(text: str) -> dict[str, str] | None:
+    pairs: dict[str, str] = {}
+    for pair in filter(str.strip, text.split(",")):
+        key, separator, value = (part.strip() for part in pair.partition("="))
+        if not (key and separator):
+            return None
+        pairs[key] = unquote(value)
+    return pairs
+
+
+def _ratio(environ: Mapping[str, str], variable: str) -> float:
+    text = environ.get(variable) or "1"
+    if not _RATIO.fullmatch(text):
+        raise SettingError(variable, text, "a number from 0 to 1")
+    return float(text)

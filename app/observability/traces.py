@@ -1,0 +1,62 @@
+"""Traces, where OpenTelemetry's variables ask for them; elsewhere nothing of OpenTelemetry is imported."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.observability.trace_settings import TraceSettings
+from app.settings import SettingError
+
+if TYPE_CHECKING:
+    from app.observability.otel.request_spans import RequestSpans
+    from app.observability.otel.span_pipeline import SpanPipeline
+
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+# Imported before the fork, so that the workers share their memory. The exporter itself imports `requests` late.
+PACKAGES = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http.trace_exporter", "requests")
+INSTALL = (
+    "unset, or the packages of OpenTelemetry installed: make run OTEL=1, docker build --build-arg OTEL=yes, "
+    "or pip install --require-hashes --requirement requirements-otel.lock"
+)
+
+# What the measuring point asks to make the span of a request. None: there are no traces.
+request_spans: "RequestSpans | None" = None
+
+_pipeline: "SpanPipeline | None" = None
+
+
+def settings_from(environ: Mapping[str, str]) -> TraceSettings | None:
+    """Read the settings, None where no traces are asked for; raises SettingError where there can be none."""
+    settings = TraceSettings.from_environ(environ)
+    if settings is not None:
+        variable = next(name for name in ENDPOINTS if environ.get(name))
+        try:
+            for package in PACKAGES:
+                import_module(package)
+            import_module(PACKAGES[0]).SpanLimits()
+        except ImportError:
+            raise SettingError(variable, environ[variable], INSTALL) from None
+        except ValueError as error:  # Of a limit that the SDK reads by itself, and whose name begins the message.
+            variable = str(error).partition(" ")[0]
+            raise SettingError(variable, environ.get(variable, ""), "a whole number") from None
+    return settings
+
+
+def start(settings: TraceSettings, folder: Path) -> None:
+    """Make spans in this process from here on: in each worker, since no thread outlives a fork.
+
+    `folder` is one that all processes of the server share, and that can be written to.
+    """
+    global request_spans, _pipeline  # noqa: PLW0603 - those of the process, as OpenTelemetry's own are
+    from app.observability.otel.request_spans import RequestSpans  # noqa: PLC0415
+    from app.observability.otel.span_pipeline import SpanPipeline  # noqa: PLC0415
+
+    _pipeline = SpanPipeline(settings, folder)
+    request_spans = RequestSpans(_pipeline.sampler, _pipeline.queue)
+
+
+def stop(seconds: float) -> None:
+    """Send what has not been sent, for this number of seconds at most."""
+    if _pipeline is not None:
+        _pipeline.stop(seconds)
