@@ -6,11 +6,22 @@ BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed$(if $(OTEL),-otel)
 
 .DEFAULT_GOAL = help
-.PHONY: help install run dev test test-unit test-resilience test-copy test-watch test-browser promtools image image-base \
-    test-image packages box test-rehearsal test-cluster bench bench-smoke bench-cost lint audit format lock rename clean
+.PHONY: help ci install run dev test test-unit test-resilience test-copy test-watch test-browser prometheus-releases image image-base \
+    test-image test-image-next packages box test-rehearsal test-cluster test-release release-build release-push release-sign \
+    release-verify release-announce release-again bench bench-smoke bench-cost lint audit format lock rename python clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# In this order: what fails within a minute comes first.
+CI = lint test bench-smoke prometheus-releases test-watch test-browser image-base test-image test-copy test-resilience test-cluster \
+    test-rehearsal test-release
+# Those of them that need a Debian machine, as root. The others are the jobs of .github/workflows/ci.yml as well.
+ON_DEBIAN = prometheus-releases test-browser image-base test-cluster test-rehearsal test-release
+
+ci: $(CI) ## run every check but the audit and test-image-next (as root, on Debian; .ci/run installs what they need)
+
+.NOTPARALLEL:
 
 install: $(INSTALLED) ## install the locked packages into .venv; with OTEL=1, those for traces as well
 
@@ -38,9 +49,9 @@ test-watch: $(VENV)/.installed-tests ## run the service under a real Prometheus
 test-browser: $(VENV)/.installed-tests ## use the page in a real browser (chromium, chromium-driver)
 	$(BIN)/python -m pytest --verbose tests/browser
 
-promtools: build/promtools ## fetch later releases of promtool, with which test-watch checks the rules as well (on Debian)
+prometheus-releases: build/prometheus ## fetch later releases of Prometheus, on which test-watch runs as well (on Debian)
 
-build/promtools: tests/deployment/watch/promtools.sh
+build/prometheus: tests/deployment/watch/releases.sh
 	$< $@
 
 image: ## build the image flask_app:latest; with OTEL=1, it can send traces
@@ -52,9 +63,13 @@ image-base: ## make stand-ins for the base image from Debian packages, where no 
 test-image: $(VENV)/.installed-tests ## test the image with a real Docker engine
 	$(BIN)/python -m pytest tests/deployment/image
 
-packages: ## install the programs that test-watch and test-resilience need (as root, on Debian or Ubuntu)
+test-image-next: $(VENV)/.installed-tests ## test the image with a newer Docker than this machine's (as root, on Debian)
+	$(BIN)/python -m tests.deployment.release.machine $(BIN)/python -m pytest tests/deployment/image \
+		--deselect tests/deployment/image/test_targets.py::test_test_target_passes_with_the_tests
+
+packages: ## install the programs that test-watch, test-resilience and bench-smoke need (as root, on Debian or Ubuntu)
 	apt-get update --quiet --quiet
-	apt-get install --quiet --yes --no-install-recommends prometheus haproxy wrk
+	apt-get install --quiet --yes --no-install-recommends prometheus haproxy wrk valgrind
 
 box: build/debian-13.libvirt.box ## build a Vagrant box for libvirt from Debian packages (as root, on Debian)
 
@@ -85,12 +100,16 @@ lint: $(VENV)/.installed-tests ## check style, types, the direction of imports, 
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/zizmor --offline --persona auditor --quiet .github
 	@# git grep: 1 is "none found".
 	git grep --untracked --line-number -I -i --word-regexp -f .ci/words -- ':!.ci/words'; test $$? -eq 1
 
-audit: $(VENV)/.installed-tests ## look up known vulnerabilities of the locked packages
+audit: $(VENV)/.installed-tests ## look up known vulnerabilities of the locked packages, and what Debian has fixed since (Docker)
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements-otel.lock --requirement tests/requirements.lock \
 		|| { echo "audit failed: a package has a known vulnerability, or the source was not reached and nothing is known" >&2; exit 1; }
+	@$(MAKE) --silent image
+	@config/release/audit.sh "$(subst -,_,$(PROJECT)):latest" "$(BASE)" \
+		|| { echo "audit failed: a Debian package of the image is outdated, or Docker or Debian was not reached and nothing is known" >&2; exit 1; }
 
 format: $(VENV)/.installed-tests ## format the Python files
 	$(BIN)/ruff format .
@@ -102,8 +121,37 @@ lock: $(VENV)/.installed-tests ## renew the lock files, to the newest versions t
 	$(BIN)/uv pip compile $(LOCK) --group test --group lint --group lock --constraint requirements-otel.lock --output-file tests/requirements.lock
 	$(BIN)/uv pip compile $(LOCK) --group bench --constraint requirements.lock --constraint tests/requirements.lock --output-file tests/benchmark/requirements.lock
 
+# Registries want lower case.
+IMAGE = ghcr.io/$(shell echo "$$GITHUB_REPOSITORY" | tr '[:upper:]' '[:lower:]')
+RELEASE = build/release
+
+release-build: ## build the image of this commit for both architectures, with the digest that anyone gets (buildx)
+	config/release/build.sh $(RELEASE)
+
+release-push: ## push it as it is (IMAGE; skopeo)
+	config/release/push.sh $(RELEASE) $(IMAGE) $(VERSION)
+
+release-sign: ## sign it, and attest its bills of materials and its provenance (cosign, in the workflow)
+	config/release/sign.sh $(RELEASE) $(IMAGE)
+
+release-verify: ## verify all of that as a user does (cosign)
+	config/release/verify.sh "$(IMAGE)@$$(cat $(RELEASE)/digest)" --certificate-identity "$$GITHUB_SERVER_URL/$$GITHUB_WORKFLOW_REF" \
+		--certificate-oidc-issuer https://token.actions.githubusercontent.com
+
+release-announce: ## publish the section of this version in CHANGELOG.md as a release on GitHub (gh)
+	@mkdir -p $(RELEASE)
+	$(PYTHON) config/release/notes.py $(VERSION) <CHANGELOG.md >$(RELEASE)/notes.md
+	gh release create "v$(VERSION)" --verify-tag --title "$(VERSION)" --notes-file $(RELEASE)/notes.md
+
+release-again: ## build and sign the newest release again, on the base image of today (gh)
+	gh workflow run release.yml --ref "$$(gh release view --json tagName --jq .tagName)"
+
+test-release: $(VENV)/.installed-tests ## rehearse a release: a registry, both architectures, signatures (as root, on Debian)
+	$(BIN)/python -m pytest --verbose --durations=0 tests/deployment/release
+
 PROJECT = $(shell sed -n '/^name = /{s/^name = "\(.*\)"/\1/p;q;}' pyproject.toml)
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' app/version.py)
+BASE = $(shell sed -n 's/^ARG PYTHON_IMAGE=//p' Dockerfile)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LOCK = --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate
 
@@ -134,6 +182,11 @@ rename: ## give the project another name: make rename NAME=pricing
 	@echo "$(NAME)" | grep --quiet --extended-regexp '^[a-z][a-z0-9]*([_-][a-z0-9]+)*$$' || { echo "rename failed: NAME is '$(NAME)', but must be like pricing or price_list" >&2; exit 1; }
 	git grep -z --files-with-matches -I -e $(PROJECT) -e $(subst -,_,$(PROJECT)) \
 		| xargs -0 perl -pi -e 's/$(subst -,_,$(PROJECT))/$(subst -,_,$(NAME))/g; s/$(PROJECT)/$(subst _,-,$(NAME))/g'
+
+python: ## build the image on another minor version of Python: make python MINOR=3.14
+	@echo "$(MINOR)" | grep --quiet --extended-regexp '^3\.[0-9]+$$' || { echo "MINOR is '$(MINOR)', but must be like 3.14" >&2; exit 1; }
+	git grep -z --files-with-matches -I 'python:3\.[0-9]*-slim-trixie' | xargs -0 perl -pi -e 's/python:3\.\d+-slim-trixie/python:$(MINOR)-slim-trixie/g'
+	perl -pi -e 's/python: \["3\.\d+"\]/python: ["$(MINOR)"]/' .github/workflows/ci.yml
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build .coverage* .mypy_cache .pytest_cache .ruff_cache

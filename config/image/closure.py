@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bytecode import compile_beside, compile_instead
+from debian import write_database
 from debug_symbols import strip
 from tree import MODIFIED, copy, make_uniform
 
@@ -51,6 +52,7 @@ NOT_FOR_A_SERVICE = {
             "venv",
             "zipapp",
             "_lsprof",
+            "_remote_debugging",
         ),
     },
     "a screen, a terminal, a sound card": {
@@ -166,6 +168,9 @@ def main(venv: Path, python_tree: Path, packages_tree: Path) -> None:
         strip(file)
     search_cache(python_tree)
     compile_instead(python_tree)
+    # All that came from Debian is in this tree: the other one has files of the virtual environment alone.
+    copy({Path("/etc/os-release")}, python_tree)
+    write_database(python_tree)
     compile_beside(packages_tree)
     for tree in (python_tree, packages_tree):
         make_uniform(tree)

@@ -20,6 +20,11 @@ RUN_BY = {
     r"OTEL_EXPORTER_OTLP_ENDPOINT=\S+ make run OTEL=1": "tests/service/test_traces.py",
     r"docker swarm |docker stack |IMAGE=\S+ docker stack ": "tests/deployment/cluster/test_cluster.py",
     r"kubectl ": "tests/deployment/cluster/test_kustomize.py",
+    r"cosign verify |config/release/verify\.sh |git checkout v|PYTHON_IMAGE=\S+ make release-build": (
+        "tests/deployment/release/test_release.py"
+    ),
+    r"docker buildx imagetools inspect ": "tests/deployment/release/test_release.py",
+    r"syft scan ": "tests/deployment/image/test_scanner.py",
     r"vagrant (up|destroy)|BOX_URL=\S+ vagrant up": "tests/deployment/rehearsal/test_rehearsal.py",
     r"make run|DRAIN_SECONDS=2 |haproxy ": "tests/resilience/test_replacement.py",
     r"prometheus ": "tests/deployment/watch/processes.py",

@@ -18,7 +18,8 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-official_tag=python:3.13-slim-trixie
+official_tag=$(sed -n 's/^ARG PYTHON_IMAGE=//p' "$here/../../../Dockerfile")
+python=python$(echo "$official_tag" | sed 's/python:\(3\.[0-9]*\)-.*/\1/')
 extra_ca=${EXTRA_CA_DIR:-/usr/local/share/ca-certificates}
 prometheus_tag=$(grep -o 'prom/prometheus:[^"]*' "$here/../../../Vagrantfile")
 haproxy_tag=$(grep -o 'haproxy:[0-9][^"]*' "$here/../../../config/swarm.yaml")
@@ -42,7 +43,7 @@ debian() { # debian SUITE: the Python that Debian ships, under the names that th
 official() {
     bootstrap trixie dpkg-dev "$scratch/official.tar" \
         --customize-hook="copy-in '$here/cpython.sh' /tmp" \
-        --customize-hook='chroot "$1" sh /tmp/cpython.sh python3.13' \
+        --customize-hook='chroot "$1" sh /tmp/cpython.sh '"$python" \
         --customize-hook='rm "$1/tmp/cpython.sh"'
     docker import --change 'CMD ["python3"]' --change 'ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin' \
         --change "$label" "$scratch/official.tar" standin:official

@@ -41,6 +41,11 @@ def read(image: str) -> dict[str, Entry]:
     return entries
 
 
+def size(image: str) -> int:
+    """Add up the bytes of the files; engines differ in whether they tell this size, the compressed one, or the sum."""
+    return sum(len(entry.content) for entry in read(image).values())
+
+
 def member(archive: tarfile.TarFile, name: str) -> io.BufferedReader:
     """Open one file of an archive."""
     file = archive.extractfile(name)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.deployment.image import layers
 from tests.support import engine
 from tests.support.engine import Start
 from tests.support.paths import NAME
@@ -31,7 +32,7 @@ def test_base_and_builder(start: Start, base: str, with_buildkit: bool) -> None:
     engine.until(container.answers)
     assert container.serves()
     engine.until(lambda: container.health() == "healthy")
-    assert engine.inspect(tag)["Size"] <= 45_000_000
+    assert layers.size(tag) <= 45_000_000
 
 
 @pytest.mark.parametrize("base", BASES)

@@ -3,23 +3,21 @@
 import re
 import shutil
 import subprocess
-import sys
+import tarfile
 from pathlib import Path
 
-import pytest
-
+from tests.deployment.image import layers
 from tests.support import engine
 from tests.support.paths import NAME, ROOT
+from tests.support.programs import installed
 
 DOCKERFILE = ROOT / "Dockerfile"
 
 
 def test_hadolint() -> None:
     """Hadolint finds nothing, and no rule of it is switched off."""
-    hadolint = shutil.which("hadolint") or shutil.which("hadolint", path=str(Path(sys.executable).parent))
-    if not hadolint:
-        pytest.skip("no hadolint: make lint installs it")
-    done = subprocess.run([hadolint, "--no-color", DOCKERFILE], check=False, capture_output=True, text=True)
+    command = [installed("hadolint"), "--no-color", DOCKERFILE]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("", 0)
     assert "hadolint" not in DOCKERFILE.read_text()
     assert list(ROOT.glob(".hadolint.y*ml")) == []
@@ -32,7 +30,7 @@ def test_one_base() -> None:
     names = re.findall(r"^FROM \S+ AS (\S+)", text, re.MULTILINE)
     assert set(stages) - set(names) == {"${PYTHON_IMAGE}", "scratch"}
     assert stages[-1] == "scratch"
-    assert "ARG PYTHON_IMAGE=python:3.13-slim-trixie\n" in text
+    assert len(re.findall(r"^ARG PYTHON_IMAGE=python:3\.\d+-slim-trixie$", text, re.MULTILINE)) == 1
 
 
 def test_context_admits_by_name(tmp_path: Path) -> None:
@@ -44,8 +42,5 @@ def test_context_admits_by_name(tmp_path: Path) -> None:
     shutil.copy(ROOT / ".dockerignore", tmp_path)
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
     engine.run("build", "--tag", f"{NAME}:context", tmp_path)
-    saved = tmp_path / "saved.tar"
-    engine.run("save", "--output", saved, f"{NAME}:context")
-    layer = subprocess.check_output(["tar", "--extract", "--to-stdout", "--wildcards", "--file", saved, "*/layer.tar"])
-    listed = subprocess.check_output(["tar", "--list"], input=layer, text=False).decode().split()
-    assert {name for name in listed if not name.endswith("/")} == {"Dockerfile", "app/app.py", "tests/test_x.py"}
+    files = {path for path, entry in layers.read(f"{NAME}:context").items() if entry.kind == tarfile.REGTYPE}
+    assert {"/Dockerfile", "/app/app.py", "/tests/test_x.py"} == files

@@ -20,30 +20,38 @@ TRAFFIC = (
 )
 
 
-# The installed one, and those of later releases that `make promtools` has fetched.
-PROMTOOLS = {"installed": "promtool"} | {
-    path.parent.name: str(path) for path in sorted((ROOT / "build" / "promtools").glob("*/promtool"))
+# The installed one, and later ones that `make prometheus-releases` has fetched: folders with the programs.
+RELEASES = {"installed": ""} | {
+    path.name: f"{path}/" for path in sorted((ROOT / "build" / "prometheus").glob("*")) if path.is_dir()
 }
 
 
-@pytest.fixture(scope="session", params=PROMTOOLS)
-def promtool(request: pytest.FixtureRequest) -> str:
-    """Return the path of Prometheus' own checker."""
-    return require(PROMTOOLS[request.param], "prometheus")
+@pytest.fixture(scope="session", params=RELEASES)
+def release(request: pytest.FixtureRequest) -> str:
+    """Choose the release of Prometheus: where its programs are."""
+    require("prometheus", "prometheus")
+    return RELEASES[request.param]
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Run the service."""
-    require("prometheus", "prometheus")
+def promtool(release: str) -> str:
+    """Return the path of Prometheus' own checker."""
+    return require(f"{release}promtool", "prometheus")
+
+
+@pytest.fixture(scope="session")
+def service(release: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Run the service, anew for each release of Prometheus: it counts from 0."""
+    del release
     with Service(tmp_path_factory.mktemp("service")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def prometheus(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def prometheus(release: str, service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """Run a Prometheus that has scraped the service once, before any traffic."""
-    with Prometheus(tmp_path_factory.mktemp("prometheus"), f"127.0.0.1:{service.metrics_port}") as running:
+    folder = tmp_path_factory.mktemp("prometheus")
+    with Prometheus(folder, f"127.0.0.1:{service.metrics_port}", f"{release}prometheus") as running:
         yield running
 
 
@@ -60,13 +68,12 @@ def sent(service: Service, prometheus: Prometheus) -> dict[tuple[str, str, str],
 @pytest.fixture
 def own_service(tmp_path: Path) -> Iterator[Service]:
     """Run a service that the test may stop."""
-    require("prometheus", "prometheus")
     with Service(tmp_path) as running:
         yield running
 
 
 @pytest.fixture
-def own_prometheus(own_service: Service, tmp_path: Path) -> Iterator[Prometheus]:
+def own_prometheus(release: str, own_service: Service, tmp_path: Path) -> Iterator[Prometheus]:
     """Run a Prometheus for it."""
-    with Prometheus(tmp_path, f"127.0.0.1:{own_service.metrics_port}") as running:
+    with Prometheus(tmp_path, f"127.0.0.1:{own_service.metrics_port}", f"{release}prometheus") as running:
         yield running

@@ -138,9 +138,8 @@ class Service(Process):
 class Prometheus(Process):
     """Prometheus with a copy of the shipped configuration, shortened by SHORTER and nothing else."""
 
-    def __init__(self, folder: Path, target: str) -> None:
+    def __init__(self, folder: Path, target: str, program: str) -> None:
         """Write the copy."""
-        program = require("prometheus", "prometheus")
         self.port = free_port()
         copy = folder / "prometheus"
         shutil.copytree(CONFIG, copy)
@@ -152,7 +151,7 @@ class Prometheus(Process):
         (copy / "targets" / "localhost.yml").write_text(f"- targets: ['{target}']\n")
         super().__init__(
             [
-                program,
+                require(program, "prometheus"),
                 f"--config.file={copy / 'prometheus.yml'}",
                 f"--web.console.templates={CONFIG / 'consoles'}",
                 f"--storage.tsdb.path={folder / 'data'}",

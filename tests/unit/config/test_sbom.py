@@ -4,9 +4,8 @@ import platform
 from importlib.metadata import distribution
 from pathlib import Path
 
-import pytest
-
 import sbom
+from debian import Package
 
 
 def test_python() -> None:
@@ -21,24 +20,12 @@ def test_package() -> None:
     assert (component["version"], component["purl"]) == (flask.version, f"pkg:pypi/flask@{flask.version}")
 
 
-def test_files_are_named_as_in_the_image(tmp_path: Path) -> None:
-    """A tree is listed by the paths that its files will have; links are no files."""
-    (tmp_path / "usr/lib").mkdir(parents=True)
-    (tmp_path / "usr/lib/libz.so.1.3").touch()
-    (tmp_path / "usr/lib/libz.so.1").symlink_to("libz.so.1.3")
-    assert list(sbom.files(tmp_path)) == [Path("/usr/lib/libz.so.1.3")]
-
-
-def test_owners(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package is found under the name with /usr and the one without it, and diversions are none."""
-    answer = (
-        "diversion by dash from: /bin/sh\n"
-        "libc6:amd64: /lib/x86_64-linux-gnu/libc.so.6\n"
-        "libz1:amd64, libz2:amd64: /usr/lib/x86_64-linux-gnu/libz.so.1.3\n"
-    )
-    monkeypatch.setattr(sbom.subprocess, "run", lambda *_, **__: type("Done", (), {"stdout": answer}))
-    libc, libz = Path("/usr/lib/x86_64-linux-gnu/libc.so.6"), Path("/usr/lib/x86_64-linux-gnu/libz.so.1.3")
-    assert sbom.owners([libc, libz, Path("/usr/local/bin/python3.13")]) == {libc: "libc6:amd64", libz: "libz1:amd64"}
+def test_library() -> None:
+    """A Debian package names its source package, and everything that a URL could not hold is escaped."""
+    zlib = Package("zlib1g", "1:1.3.dfsg+really1.3.1-1", "amd64", "zlib")
+    component = sbom.library(zlib, [Path("/usr/lib/libz.so.1.3.1")])
+    assert component["purl"].startswith("pkg:deb/debian/zlib1g@1%3A1.3.dfsg%2Breally1.3.1-1?arch=amd64&distro=")
+    assert component["purl"].endswith("&upstream=zlib")
 
 
 def test_a_file_of_no_package_is_listed_by_its_contents(tmp_path: Path) -> None:

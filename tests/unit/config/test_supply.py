@@ -44,7 +44,7 @@ def jobs(name: str) -> Iterator[dict[str, Any]]:
 def steps(name: str) -> Iterator[dict[str, Any]]:
     """Go through the steps of all jobs of a workflow."""
     for job in jobs(name):
-        yield from job["steps"]
+        yield from job.get("steps", ())
 
 
 def targets() -> set[str]:
@@ -78,7 +78,9 @@ def test_actions_are_pinned_to_commits(name: str) -> None:
     text = (ROOT / ".github" / "workflows" / name).read_text()
     used = re.findall(r"uses: *(.*)", text)
     assert used
-    assert [] == [use for use in used if not re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use)]
+    own = r"\$/\.github/workflows/[a-z]+\.yml"
+    pinned = r"(actions|docker|sigstore)/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+"
+    assert [] == [use for use in used if not re.fullmatch(rf"{own}|{pinned}", use)]
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -87,35 +89,72 @@ def test_commands_are_make_targets(name: str) -> None:
     commands = [step["run"] for step in steps(name) if "run" in step]
     assert commands
     for command in commands:
-        found = re.fullmatch(r"(?:sudo )?make ([a-z-]+)", command)
+        found = re.fullmatch(r'(?:sudo )?make (?:([a-z-]+)|"\$TARGET")', command)
         assert found, command
-        assert found[1] in targets()
+        assert found[1] in targets() | {None}
+
+
+def listed(name: str) -> set[str]:
+    """Read a list of targets from the Makefile."""
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    (found,) = re.findall(rf"^{name} = (.*)$", makefile, re.MULTILINE)
+    return set(found.split())
+
+
+def test_ci_is_one_list() -> None:
+    """The jobs of the workflow are what `make ci` runs but for what needs a Debian machine; .ci/run runs all of it."""
+    (job,) = jobs("ci.yml")
+    matrix = job["strategy"]["matrix"]
+    assert listed("CI") - listed("ON_DEBIAN") | {"audit"} == set(matrix["target"])
+    (minor,) = re.findall(r"^ARG PYTHON_IMAGE=python:(3\.\d+)-", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert [minor] == matrix["python"]
+    assert set() == {entry["target"] for entry in matrix["include"]} - set(matrix["target"])
+    assert set() == listed("ON_DEBIAN") - listed("CI")
+    assert ["make ci"] == re.findall(r"^ *make .*", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+
+
+# What a job may do beyond reading the repository, with the reason beside it in the workflow.
+MAY = {
+    ("rebuild.yml", "start"): {"actions": "write"},
+    ("release.yml", "image"): {"id-token": "write", "packages": "write"},
+    ("release.yml", "announcement"): {"contents": "write"},
+}
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_permissions_are_the_least(name: str) -> None:
-    """A workflow has none, each job may read the repository, and no token stays behind in the checkout."""
+    """A workflow has none, a job may read, and three may do what MAY says; no token stays in the checkout."""
     assert {} == workflow(name)["permissions"]
-    assert [{"contents": "read"}] * len(workflow(name)["jobs"]) == [job["permissions"] for job in jobs(name)]
+    for identity, job in workflow(name)["jobs"].items():
+        assert {"contents": "read"} | MAY.get((name, identity), {}) == job["permissions"]
     checkouts = [step for step in steps(name) if step.get("uses", "").startswith("actions/checkout@")]
-    assert len(checkouts) == len(workflow(name)["jobs"])
+    assert len(checkouts) == len([job for job in jobs(name) if "steps" in job])
     assert all(step["with"] == {"persist-credentials": False} for step in checkouts)
     assert "secrets." not in (ROOT / ".github" / "workflows" / name).read_text()
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_jobs_have_an_end(name: str) -> None:
-    """No job runs for six hours, which is the default, and a new commit ends the run of the one before."""
-    assert all(0 < job["timeout-minutes"] <= 60 for job in jobs(name))
-    assert workflow(name)["concurrency"]["cancel-in-progress"] is True
+    """No job runs for six hours, which is the default, and a new run ends the one before, but for a release."""
+    assert all(0 < job["timeout-minutes"] <= 60 for job in jobs(name) if "steps" in job)
+    assert (name != "release.yml") == workflow(name)["concurrency"]["cancel-in-progress"]
     assert "pull_request_target" not in workflow(name)[True]  # YAML 1.1 reads `on` as a boolean.
 
 
-def test_bots_know_where_versions_stand() -> None:
-    """Each pinned thing has a bot that renews it, and only one."""
+def test_a_release_is_tested_and_then_signed() -> None:
+    """Nothing is built before the jobs of ci.yml have passed, and nothing is announced before it is verified."""
+    release = workflow("release.yml")
+    assert {"push": {"tags": ["v*"]}, "workflow_dispatch": None} == release[True]
+    assert ["test", "image"] == [release["jobs"][job]["needs"] for job in ("image", "announcement")]
+    commands = [step["run"] for step in release["jobs"]["image"]["steps"] if "run" in step]
+    assert [f"make release-{step}" for step in ("build", "push", "sign", "verify")] == commands
+
+
+def test_the_bot_knows_where_versions_stand() -> None:
+    """One bot renews each pinned thing, after a few days in which others find out what is wrong with it."""
     renovate = json.loads((ROOT / "renovate.json").read_text())
     (pattern,) = renovate["pip_requirements"]["managerFilePatterns"]
     assert all(re.search(pattern.strip("/"), lock) for lock in LOCKS)
-    dependabot = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())
-    assert ["github-actions"] == [update["package-ecosystem"] for update in dependabot["updates"]]
-    assert "github-actions" not in renovate["enabledManagers"]
+    assert {"dockerfile", "docker-compose", "github-actions", "pip_requirements"} == set(renovate["enabledManagers"])
+    assert "3 days" == renovate["minimumReleaseAge"]
+    assert not (ROOT / ".github" / "dependabot.yml").exists()

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Fetch the promtool of later releases of Debian, beside the one that is installed: on Debian, any user, nothing is installed.
+# Fetch the Prometheus of later releases of Debian, beside the one that is installed: on Debian, any user, nothing is installed.
 #
-#   promtools.sh DIRECTORY    DIRECTORY/trixie/promtool is 2.53, DIRECTORY/forky/promtool 3.5
+#   releases.sh DIRECTORY    DIRECTORY/trixie has prometheus and promtool 2.53, DIRECTORY/forky 3.5
 set -eu
 mkdir -p "$1"
 directory=$(cd "$1" && pwd)
@@ -19,7 +19,9 @@ for suite in trixie forky; do
             --option "Dir::Etc::sourcelist=$scratch/$suite/sources.list" --option "Dir::State::lists=$scratch/$suite/lists" "$@"
     }
     apt update
-    (cd "$scratch/$suite" && apt download promtool && dpkg-deb --extract promtool_*.deb root)
     mkdir -p "$directory/$suite"
-    mv "$scratch/$suite/root/usr/bin/promtool" "$directory/$suite/promtool"
+    for program in prometheus promtool; do
+        (cd "$scratch/$suite" && apt download $program && dpkg-deb --extract ${program}_*.deb root)
+        mv "$scratch/$suite/root/usr/bin/$program" "$directory/$suite/$program"
+    done
 done
