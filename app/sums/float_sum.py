@@ -47,14 +47,15 @@ def add_as_floats(array: bytes) -> tuple[Decimal, int] | None:
     if digits + places > DIGITS:
         return None
     del shape
+    scale = float(10**places)
     total = numbers = 0
     try:
         for piece in _pieces(array):
-            # The lenient mode takes a string that holds a number for that number, if JSON could write it so without
-            # quotes.
+            # Lenient: a string that holds a number is that number, if JSON could write it so without quotes.
             floats = _floats.decode(piece)
-            total += _add_piece(floats, float(10**places))
             numbers += len(floats)
+            rest = iter(floats)
+            total += sum(round(fsum(islice(rest, TOGETHER)) * scale) for _ in range(0, len(floats), TOGETHER))
     except msgspec.DecodeError:
         return None
     return Decimal(f"{total}e-{places}"), numbers
@@ -68,11 +69,6 @@ def _pieces(array: bytes) -> Iterator[bytes]:
         stop = comma if comma >= 0 else end
         yield b"[%b]" % array[start:stop]
         start = stop + 1
-
-
-def _add_piece(floats: list[float], scale: float) -> int:
-    remaining = iter(floats)
-    return sum(round(fsum(islice(remaining, TOGETHER)) * scale) for _ in range(0, len(floats), TOGETHER))
 
 
 def _longest(runs: list[bytes], shape: bytes) -> int:
