@@ -15,11 +15,11 @@ help: ## list the targets
 
 # In this order: what fails within a minute comes first.
 CI = lint test bench-smoke prometheus-releases test-watch test-browser image-base test-image test-copy test-resilience test-cluster \
-    test-rehearsal test-release
+    test-rehearsal
 # Those of them that need a Debian machine, as root. The others are the jobs of .github/workflows/ci.yml as well.
-ON_DEBIAN = prometheus-releases test-browser image-base test-cluster test-rehearsal test-release
+ON_DEBIAN = prometheus-releases test-browser image-base test-cluster test-rehearsal
 
-ci: $(CI) ## run every check but the audit and test-image-next (as root, on Debian; .ci/run installs what they need)
+ci: $(CI) ## run every check but audit, test-release and test-image-next (as root, on Debian; .ci/run installs what they need)
 
 .NOTPARALLEL:
 
