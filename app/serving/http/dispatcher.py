@@ -48,10 +48,6 @@ class Dispatcher:
         self._ready: deque[Connection] = deque()  # Where this thread may go on at once.
         self._urgent: deque[Connection] = deque()
         self._is_scheduled = False
-        self._late = f"overloaded: requests have waited for more than {limits.wait:g} s"
-        self._too_late = f"overloaded: the request has waited for more than {2 * limits.wait:g} s"
-
-    # What a connection tells
 
     def opened(self, connection: Connection) -> None:
         """Take in a new connection."""
@@ -68,7 +64,7 @@ class Dispatcher:
     def received_head(self, connection: Connection, now: float) -> None:
         """Reject a request, before its body arrives for nothing, while others wait for too long."""
         if self._queue.is_late(now):
-            self.rejected(connection, Rejection(503, self._late))
+            self.rejected(connection, Rejection(503, self._queue.late))
 
     def grown(self, connection: Connection) -> None:
         """Reject a request where all together hold too much."""
@@ -86,7 +82,7 @@ class Dispatcher:
             self._urgent.append(connection)
             self._schedule()
         elif self._queue.is_late(now):
-            self.rejected(connection, Rejection(503, self._late))
+            self.rejected(connection, Rejection(503, self._queue.late))
         else:
             self._queue.put(connection)
             if self._pool is None:
@@ -101,9 +97,8 @@ class Dispatcher:
 
     def drained(self, connection: Connection) -> None:
         """Go on with a response whose client has read."""
-        self._go_on_soon(connection)
-
-    # The application
+        self._ready.append(connection)
+        self._schedule()
 
     def close(self) -> None:
         """Abandon what still runs in threads."""
@@ -147,10 +142,6 @@ class Dispatcher:
                 self._go_on(ready)
         self._schedule()
 
-    def _go_on_soon(self, connection: Connection) -> None:
-        self._ready.append(connection)
-        self._schedule()
-
     def _take(self) -> Connection:
         connection = self._queue.take()
         self._service.set_waiting(len(self._queue))
@@ -161,7 +152,7 @@ class Dispatcher:
             return None
         request = connection.request
         if time.monotonic() - request.received > 2 * self._limits.wait:  # It came together with many others.
-            self.rejected(connection, Rejection(503, self._too_late))
+            self.rejected(connection, Rejection(503, self._queue.too_late))
             return None
         environ = make_environ(request, connection.peer, self._service.environ)
         request.body, request.fields = b"", []  # The environ has a copy.

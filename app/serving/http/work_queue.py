@@ -10,12 +10,14 @@ class WorkQueue:
     """Requests that have arrived whole, in the order of their arrival.
 
     Nothing is estimated: a request is late when the one at the head of the queue, which came before it, has waited for
-    too long already.
+    too long already. `late` and `too_late` say so of a new request, and of one that has waited itself.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._waiting: deque[Connection] = deque()
         self._wait = limits.wait
+        self.late = f"overloaded: requests have waited for more than {limits.wait:g} s"
+        self.too_late = f"overloaded: the request has waited for more than {2 * limits.wait:g} s"
 
     def __len__(self) -> int:
         return len(self._waiting)
