@@ -151,6 +151,8 @@ def test_a_disk_that_fills_again_and_again(output: Path, tmp_path: Path) -> None
     """Two workers write to a disk that is full, has some room, and is full again: each line is one object of JSON."""
     with small_file_system(tmp_path / "disk", 64) as folder, (folder / "log").open("ab") as log:
         with running(folder / "log", stdout=log.fileno()) as service:
+            wait_until_workers(service, 2)
+            wait_until(lambda: has_served(service, service.workers()), "both workers have served")
             load = Load(service.port)
             dropped = 0.0
             with load.running():
@@ -163,7 +165,7 @@ def test_a_disk_that_fills_again_and_again(output: Path, tmp_path: Path) -> None
             assert service.stop() == 0
         lines = service.lines()
         workers = {line["pid"] for line in service.requests()}
-        logged = len(service.requests())
+        logged = len(service.requests(method=example.METHOD, route=example.ROUTE))
     print({"lines": len(lines), "answered": len(load.answers), "dropped": dropped})  # noqa: T201
     assert len(workers) == 2
     # Each announcement of a gap may itself have found no room.

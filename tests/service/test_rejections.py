@@ -126,8 +126,8 @@ def test_a_client_that_takes_no_answers_is_disconnected(impatient: Service) -> N
 
 def test_503_where_requests_wait_for_too_long(output: Path) -> None:
     """What arrives while others wait for too long is refused at once, and what has waited twice as long in its turn."""
-    slow = head("GET /sleep?seconds=0.75 HTTP/1.1", "Host: test")
-    with running(output, arguments=["--limit", "wait=0.5"], WEB_CONCURRENCY=1) as service, ExitStack() as stack:
+    slow = head("GET /sleep?seconds=1.5 HTTP/1.1", "Host: test")
+    with running(output, arguments=["--limit", "wait=1"], WEB_CONCURRENCY=1) as service, ExitStack() as stack:
         clients = [stack.enter_context(Client(service.port)) for _ in range(6)]
         clients[0].send(slow)
         wait_until(lambda: scrape(service).samples["http_requests_in_progress"] == 1, "the first is worked on")
