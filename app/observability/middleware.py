@@ -95,18 +95,22 @@ class RequestMiddleware:
         if request is not None:
             # What prometheus-flask-exporter's do_not_track() and exclude_all_metrics() leave on a request.
             record.is_tracked = not ("prom_do_not_track" in vars(request) or "prom_exclude_all" in vars(request))
-        record.route = request.url_rule.rule if request and request.url_rule else self._route(environ)
-        if traces.request_spans is not None:
-            traces.request_spans.end(record)
         try:
+            record.route = self._route(request, environ)
+            if traces.request_spans is not None:
+                traces.request_spans.end(record)
             write_request(record)
             metrics.observe(record)
         finally:  # And not before: a worker that is killed meanwhile has left a count undone.
             scoreboard.count(IN_PROGRESS, -1)
 
-    def _route(self, environ: "WSGIEnvironment") -> str:
-        # Where the application has raised, and Flask has forgotten the request; and where it has no rule for the
-        # method, although the path has matched one.
+    def _route(self, request: Request | None, environ: "WSGIEnvironment") -> str:
+        if request is not None and request.url_rule is not None:
+            return request.url_rule.rule
+        if request is not None and not isinstance(request.routing_exception, MethodNotAllowed):
+            return UNMATCHED
+        # Flask has forgotten the request where the application has raised, and has no rule for a wrong method although
+        # the path has matched one.
         with suppress(HTTPException):
             adapter = self._url_map.bind_to_environ(environ)
             try:

@@ -54,13 +54,8 @@ def ask(service: Service, times: int) -> None:
 def test_no_shared_memory_at_the_start(output: Path, tmp_path: Path) -> None:
     """A shared memory that is too small ends the start with status 73 and one line."""
     with small_file_system(tmp_path / "shm", 256) as folder:
-        service = Service(output, {"WEB_CONCURRENCY": 2}, arguments=["--shared-memory", folder])
-        try:
-            assert service.wait() == 73
-        finally:
-            service.kill()
-        assert [] == list(folder.iterdir())
-    (line,) = service.lines()
+        status, line = Service(output, {"WEB_CONCURRENCY": 2}, arguments=["--shared-memory", folder]).refusal()
+        assert (73, []) == (status, list(folder.iterdir()))
     expected = ("critical", f"cannot create the metric files in {folder}: {os.strerror(errno.ENOSPC)}")
     assert expected == (line["level"], line["event"])
 

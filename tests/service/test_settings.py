@@ -35,12 +35,8 @@ BAD_SETTINGS = [
 @pytest.mark.parametrize(("variable", "value"), BAD_SETTINGS)
 def test_a_bad_setting_stops_the_start(variable: str, value: str, output: Path) -> None:
     """A bad value is told in one line, with the variable, the value and what is accepted; the exit status is 78."""
-    service = Service(output, {"PORT": 5000, variable: value})
-    try:
-        assert service.wait() == 78
-    finally:
-        service.kill()
-    (line,) = service.lines()
+    status, line = Service(output, {"PORT": 5000, variable: value}).refusal()
+    assert 78 == status
     assert ("critical", variable) == (line["level"], line["variable"])
     assert f"{variable} is {value!r}, but must be " in line["event"]
 
@@ -62,12 +58,8 @@ def test_a_taken_port_is_told_in_one_line(variable: str, output: Path) -> None:
     """A port that another program listens on ends the start with status 69 and the name of the setting."""
     with closing(socket.create_server(("0.0.0.0", 0))) as holder:  # noqa: S104 - as the service binds
         port = holder.getsockname()[1]
-        service = Service(output, {variable: port})
-        try:
-            assert service.wait() == 69
-        finally:
-            service.kill()
-    (line,) = service.lines()
+        status, line = Service(output, {variable: port}).refusal()
+    assert 69 == status
     assert ("critical", variable) == (line["level"], line["variable"])
     assert str(port) in line["event"]
 
@@ -99,12 +91,8 @@ def test_keep_alive(output: Path) -> None:
 
 def test_arguments_are_refused(output: Path) -> None:
     """An argument ends the start with status 64 and one line that names the variables."""
-    service = Service(output, {}, program=(*PROGRAM, "--bind", "127.0.0.1"))
-    try:
-        assert service.wait() == 64
-    finally:
-        service.kill()
-    (line,) = service.lines()
+    status, line = Service(output, {}, program=(*PROGRAM, "--bind", "127.0.0.1")).refusal()
+    assert 64 == status
     assert "critical" == line["level"]
     assert [] == [variable for variable in VARIABLES if variable not in line["event"]]
 

@@ -225,12 +225,8 @@ def test_a_collector_that_does_not_answer(output: Path, collector: Collector, fa
 @pytest.mark.parametrize(("variable", "value"), BAD_SETTINGS)
 def test_a_bad_setting_stops_the_start(variable: str, value: str, output: Path) -> None:
     """A bad value is told in one line as for other settings, with exit status 78."""
-    service = Service(output, {variable: value})
-    try:
-        assert service.wait() == 78
-    finally:
-        service.kill()
-    (line,) = service.lines()
+    status, line = Service(output, {variable: value}).refusal()
+    assert 78 == status
     assert ("critical", variable) == (line["level"], line["variable"])
     shown = "(not shown)" if "HEADERS" in variable else value
     assert line["event"].startswith(f"bad setting: {variable} is {shown!r}, but must be ")
@@ -256,11 +252,7 @@ def test_without_the_packages(output: Path) -> None:
 @pytest.mark.usefixtures("without_packages")
 def test_asked_for_without_the_packages(output: Path) -> None:
     """Where traces are asked for and the packages are missing, the start ends with 78 and says how to install them."""
-    service = Service(output, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"})
-    try:
-        assert service.wait() == 78
-    finally:
-        service.kill()
-    (line,) = service.lines()
+    status, line = Service(output, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}).refusal()
+    assert 78 == status
     assert ("critical", "OTEL_EXPORTER_OTLP_ENDPOINT") == (line["level"], line["variable"])
     assert "make run OTEL=1" in line["event"]

@@ -93,6 +93,15 @@ class Service:
                 preexec_fn=preexec,  # noqa: PLW1509 - no test starts a service while it has threads
             )
 
+    def refusal(self) -> tuple[int, dict[str, Any]]:
+        """Wait for the end of a service that must not start; return its exit status and its only line."""
+        try:
+            status = self.wait()
+        finally:
+            self.kill()
+        (line,) = self.lines()
+        return status, line
+
     def wait_until_ready(self) -> None:
         """Wait for `/readyz` to answer 200."""
         wait_until(self._is_ready, "the service is ready")

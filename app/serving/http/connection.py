@@ -37,7 +37,8 @@ class Connection(asyncio.BufferedProtocol):
         self._limits = limits
         self._reader = RequestReader(limits, lambda: self.transport.write(CONTINUE))
         self._behind = b""
-        self._is_at_end, self._is_reading = False, True
+        self._is_at_end = False
+        self._is_reading = True
         self._sent: asyncio.Future[None] | None = None
 
     @property

@@ -21,7 +21,7 @@ for suite in trixie forky; do
     apt update
     mkdir -p "$directory/$suite"
     for program in prometheus promtool; do
-        (cd "$scratch/$suite" && apt download $program && dpkg-deb --extract ${program}_*.deb root)
-        mv "$scratch/$suite/root/usr/bin/$program" "$directory/$suite/$program"
+        (cd "$scratch/$suite" && apt download $program && dpkg-deb --extract ${program}_*.deb extracted)
+        mv "$scratch/$suite/extracted/usr/bin/$program" "$directory/$suite/$program"
     done
 done
