@@ -2,14 +2,13 @@
 
 import codecs
 import re
-from typing import Any, NoReturn
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
 QUOTED_CHARACTERS = 64
-
-# To keep the text of each element next to its value takes 80 bytes for each: for a megabyte of [1,1,1 ...], 42 MB.
-EXACTLY_QUOTED_BYTES = 64 * 1024
 
 WHITE_SPACE = b" \t\n\r"
 BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -28,6 +27,16 @@ class BodyError(Exception):
         self.reason = reason
 
 
+class RefusedElement(Exception):
+    """An element that is not added: its outcome for the body, its index in its piece, its text or the start of it."""
+
+    def __init__(self, outcome: str, index: int, text: str) -> None:
+        super().__init__()
+        self.outcome = outcome
+        self.index = index
+        self.text = text
+
+
 _body: msgspec.json.Decoder[Any] = msgspec.json.Decoder(msgspec.defstruct("Body", [("data", msgspec.Raw)]))
 _json = msgspec.json.Decoder(msgspec.Raw)
 # A number with a point or an exponent is handed over as its text, so that no binary float ever exists.
@@ -37,8 +46,7 @@ _raw_elements = msgspec.json.Decoder(list[msgspec.Raw])
 _PAIR = re.compile(rb"\\u[Dd][89ABab]..\\u[Dd][C-Fc-f]..", re.DOTALL)
 _HALF_PAIR = re.compile(rb"\\u[Dd][89A-Fa-f][0-9A-Fa-f]{2}")
 _POSITION = re.compile(r"\(byte (\d+)\)")
-_LONG_INTEGER = re.compile(r"at `\$\[(\d+)\]`")
-_DIGITS = re.compile(rb"(?<![0-9.-])-?[0-9]{1000}")
+_LONG_INTEGER = re.compile(r"at `\$\[(\d+)\](.*)`")
 
 
 def find_data(body: bytes) -> bytes:
@@ -64,32 +72,46 @@ def find_data(body: bytes) -> bytes:
     return data
 
 
-def decode(data: bytes) -> list[int | str]:
-    """Decode a JSON list: integers as they are, strings and other numbers as their text.
+def pieces(data: bytes, size: int) -> Iterator[bytes]:
+    """Cut a JSON list at commas into lists of about `size` bytes, which have the same elements in the same order.
 
-    Raises BodyError: not numbers or, for an integer of thousands of digits, out of range.
+    A comma can also stand inside of an element, which is then no number, and the piece no JSON.
     """
-    if data.find(b"[", 1) > 0 or b"{" in data:
-        _refuse_bracket(data)
+    start, end = 1, len(data) - 1
+    while start <= end:
+        comma = data.find(b",", start + size, end)
+        stop = comma if comma >= 0 else end
+        yield b"[%b]" % data[start:stop]
+        start = stop + 1
+
+
+def decode(piece: bytes) -> list[int | str]:
+    """Decode a piece: integers as they are, strings and other numbers as their text. Raises RefusedElement."""
     try:
-        items = _elements.decode(data)
-    except msgspec.ValidationError as error:
-        _refuse_long_integer(data, str(error))
-    if b"u" in data or b"f" in data:  # Without these letters there is neither true, false nor null.
-        _refuse_others(data, items)
+        items = _elements.decode(piece)
+    except msgspec.DecodeError as error:
+        if not _is_list(piece):
+            raise _refused_at_the_cut(piece) from None
+        # All that is refused inside of a list of anything is an integer of more digits than Python converts (4,300).
+        index, inner = _LONG_INTEGER.findall(str(error))[0]
+        raise refused_element(NOT_NUMBERS if inner else OUT_OF_RANGE, int(index), piece) from None
+    if others := set(map(type, items)) - {int, str}:
+        raise refused_element(
+            NOT_NUMBERS, next(index for index, item in enumerate(items) if type(item) in others), piece
+        )
     return items
 
 
-def element_error(outcome: str, data: bytes, index: int, text: str) -> BodyError:
-    """Make the error that names an element by its index and quotes the start of it.
+def refused_element(outcome: str, index: int, piece: bytes) -> RefusedElement:
+    """Make the error of an element of a piece, with its text as the client has written it."""
+    return RefusedElement(outcome, index, bytes(_raw_elements.decode(piece)[index]).decode())
 
-    The quotation is as the client has written it, but in a large list, of which `text` is what is known of it.
-    """
-    if len(data) <= EXACTLY_QUOTED_BYTES:
-        text = bytes(_raw_elements.decode(data)[index]).decode()
-    quoted = text if len(text) <= QUOTED_CHARACTERS else text[:QUOTED_CHARACTERS] + "..."
-    wrong = "out of range" if outcome == OUT_OF_RANGE else "not a number"
-    return BodyError(outcome, f"data[{index}]: {wrong}: {quoted}", f"an element is {wrong}")
+
+def body_error(element: RefusedElement, before: int) -> BodyError:
+    """Make the error that names an element by its index in the whole list, and quotes the start of it."""
+    quoted = element.text if len(element.text) <= QUOTED_CHARACTERS else element.text[:QUOTED_CHARACTERS] + "..."
+    wrong = "out of range" if element.outcome == OUT_OF_RANGE else "not a number"
+    return BodyError(element.outcome, f"data[{before + element.index}]: {wrong}: {quoted}", f"an element is {wrong}")
 
 
 def _malformed(body: bytes, error: msgspec.DecodeError | UnicodeDecodeError) -> BodyError:
@@ -109,26 +131,19 @@ def _malformed(body: bytes, error: msgspec.DecodeError | UnicodeDecodeError) -> 
     return BodyError(MALFORMED, f"not JSON: {message}", "the body is not JSON")
 
 
-def _refuse_bracket(data: bytes) -> NoReturn:
-    # Built before they are refused, the lists in a megabyte of [[],[],[] ...] take 36 MB: nothing is built from the
-    # first bracket on. In a string it is as wrong. (Possessive groups would tell strings apart by one expression, but
-    # are broken in Python 3.11 before 3.11.5.)
-    first = min(position for position in (data.find(b"[", 1), data.find(b"{")) if position > 0)
-    quotes = data.replace(rb"\\", b"__").replace(rb"\"", b"__")  # Only those that begin or end a string.
-    start = quotes.rfind(b'"', 0, first) if quotes.count(b'"', 0, first) % 2 else first
-    index = len(decode(data[:start].rstrip(b"," + WHITE_SPACE) + b"]"))
-    string = data[start : quotes.find(b'"', start + 1) + 1] if start < first else b""
-    text = string.decode() or ("[...]" if data[start : start + 1] == b"[" else "{...}")
-    raise element_error(NOT_NUMBERS, data, index, text)
+def _refused_at_the_cut(piece: bytes) -> RefusedElement:
+    # A list that ends at a comma between two elements is JSON, one that ends inside of an element is not. An element
+    # begins where the former is followed by the latter.
+    commas = [match.start() for match in re.finditer(b",", piece)]
+    complete = bisect_left(commas, True, key=lambda comma: not _is_list(piece[:comma] + b"]"))
+    start = commas[complete - 1] if complete else 0
+    index = len(_raw_elements.decode(piece[:start] + b"]")) if complete else 0
+    return RefusedElement(NOT_NUMBERS, index, piece[start + 1 : -1].strip(WHITE_SPACE).decode() + "...")
 
 
-def _refuse_long_integer(data: bytes, message: str) -> NoReturn:
-    # All that is refused inside of a list of anything is an integer of more digits than Python converts (4,300).
-    (index,) = _LONG_INTEGER.findall(message)
-    raise element_error(OUT_OF_RANGE, data, int(index), next(_DIGITS.finditer(data))[0].decode())
-
-
-def _refuse_others(data: bytes, items: list[Any]) -> None:
-    if others := set(map(type, items)) - {int, str}:
-        index = next(index for index, item in enumerate(items) if type(item) in others)
-        raise element_error(NOT_NUMBERS, data, index, msgspec.json.encode(items[index]).decode())
+def _is_list(data: bytes) -> bool:
+    try:
+        _json.decode(data)
+    except msgspec.DecodeError:
+        return False
+    return True

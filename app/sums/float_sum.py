@@ -1,12 +1,12 @@
 """Exact sums by way of binary floats: for numbers that are short enough, in half the time that decimals take."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from itertools import islice
 from math import fsum
 
 import msgspec
 
+from app.sums.decoding import pieces
 from app.sums.grouped_sum import DIGITS_AS_ZEROS
 
 # The most digits before any point and the most behind any point, together.
@@ -50,7 +50,7 @@ def add_as_floats(array: bytes) -> tuple[Decimal, int] | None:
     scale = float(10**places)
     total = numbers = 0
     try:
-        for piece in _pieces(array):
+        for piece in pieces(array, PIECE_BYTES):
             # Lenient: a string that holds a number is that number, if JSON could write it so without quotes.
             floats = _floats.decode(piece)
             numbers += len(floats)
@@ -59,16 +59,6 @@ def add_as_floats(array: bytes) -> tuple[Decimal, int] | None:
     except msgspec.DecodeError:
         return None
     return Decimal(f"{total}e-{places}"), numbers
-
-
-def _pieces(array: bytes) -> Iterator[bytes]:
-    # Cut at commas. One inside of a string or of another array leaves a piece that is no array of numbers.
-    start, end = 1, len(array) - 1
-    while start <= end:
-        comma = array.find(b",", start + PIECE_BYTES)
-        stop = comma if comma >= 0 else end
-        yield b"[%b]" % array[start:stop]
-        start = stop + 1
 
 
 def _longest(runs: list[bytes], shape: bytes) -> int:

@@ -2,14 +2,23 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, localcontext
 from operator import mul
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from app.sums.decoding import NOT_NUMBERS, OUT_OF_RANGE, decode, element_error, find_data
+from app.sums.decoding import (
+    NOT_NUMBERS,
+    OUT_OF_RANGE,
+    RefusedElement,
+    body_error,
+    decode,
+    find_data,
+    pieces,
+    refused_element,
+)
 from app.sums.float_sum import add_as_floats
 from app.sums.grouped_sum import may_be_far_apart, sum_by_magnitude
 
@@ -21,12 +30,12 @@ ELEMENT = Context(prec=1000, Emax=1000, Emin=-1, traps=[Inexact, InvalidOperatio
 # trap is the second lock on that door. What NaN and infinities come to is looked at afterwards.
 TOTAL = Context(prec=2020, traps=[Inexact, Overflow])
 
-# Elements that take fewer bytes of JSON than this on average must repeat themselves, there being so few short numbers:
+# Elements that take fewer bytes of JSON than this on average repeat themselves, since there are few numbers so short:
 # each different one is converted once and multiplied.
-SHORT_ELEMENT = 7
+SHORT_ELEMENT = 6
 
-# The numbers that are held at a time: those of a whole body would take ten times its memory.
-NUMBERS = 8192
+# The JSON that is worked on at a time. What a megabyte of 1e0,1e0 ... becomes would take 16 MB.
+PIECE_BYTES = 64 * 1024
 
 PADDING = " \t\n\r"
 
@@ -44,10 +53,6 @@ _Integers = list[Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]]
 _integers: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
     msgspec.defstruct("Body", [("data", _Integers)]), strict=False
 )
-
-
-class _RefusedElement(Exception):
-    """An element, as it was decoded, and the outcome that it makes of the body."""
 
 
 def add(body: bytes) -> Sum:
@@ -76,48 +81,28 @@ def plain(number: Decimal) -> str:
 
 
 def _add_as_decimals(data: bytes) -> Sum:
-    items = decode(data)
-    counts = Counter(items) if len(data) < SHORT_ELEMENT * len(items) else None
-    values = items if counts is None else list(counts)
-    weights = None if counts is None else list(counts.values())
-    try:
-        if not data.isascii() or (b"\\" in data and ESCAPE_BEYOND_ASCII.search(data)):
-            _refuse_other_scripts(values)
-        total = _weighted_sum(values, weights, sum_by_magnitude if may_be_far_apart(data) else sum)
-    except _RefusedElement as error:
-        value, outcome = error.args
-        # A decimal is text like a string: what stands in quotes in the body was one.
-        quoted = msgspec.json.encode(value)
-        text = quoted.decode() if quoted in data or b"\\" in data else str(value)
-        raise element_error(outcome, data, items.index(value), text) from None
-    return Sum(plain(total), len(items))
-
-
-def _refuse_other_scripts(values: Sequence[int | str]) -> None:
-    for value in values:
-        if isinstance(value, str) and not value.isascii():  # Decimal would read the digits of every script.
-            raise _RefusedElement(value, NOT_NUMBERS)
-
-
-def _weighted_sum(
-    values: Sequence[int | str], weights: Sequence[int] | None, add_all: Callable[[list[Decimal]], Decimal | int]
-) -> Decimal:
-    total = Decimal()
+    add_all = sum_by_magnitude if may_be_far_apart(data) else sum
+    total, numbers = Decimal(), 0
     with localcontext(TOTAL):
-        for start in range(0, len(values), NUMBERS):
-            some = values[start : start + NUMBERS]
-            numbers = _numbers(some)
-            if weights:
-                numbers = list(map(mul, numbers, weights[start : start + NUMBERS]))
-            subtotal = Decimal(add_all(numbers))
-            if not subtotal.is_finite():
-                # The constructor reads "NaN" and "Infinity", and they are added without a word.
-                raise _RefusedElement(some[list(map(Decimal.is_finite, numbers)).index(False)], NOT_NUMBERS)
+        for piece in pieces(data, PIECE_BYTES):
+            try:
+                subtotal, added = _add_piece(piece, add_all)
+            except RefusedElement as element:
+                raise body_error(element, numbers) from None
             total += subtotal
-    return total
+            numbers += added
+    return Sum(plain(total), numbers)
 
 
-def _numbers(values: Sequence[int | str]) -> list[Decimal]:
+def _add_piece(piece: bytes, add_all: Callable[[list[Decimal]], Decimal | int]) -> tuple[Decimal, int]:
+    items = decode(piece)
+    counts = Counter(items) if len(piece) < SHORT_ELEMENT * len(items) else None
+    values = items if counts is None else list(counts)
+    if not piece.isascii() or (b"\\" in piece and ESCAPE_BEYOND_ASCII.search(piece)):
+        # Decimal would read the digits of every script.
+        for value in values:
+            if isinstance(value, str) and not value.isascii():
+                raise refused_element(NOT_NUMBERS, items.index(value), piece)
     numbers: list[Decimal] = []
     try:
         try:
@@ -126,8 +111,14 @@ def _numbers(values: Sequence[int | str]) -> list[Decimal]:
             # It takes no white space, and to strip that from every element would cost a tenth of the sum.
             stripped = [str(value).strip(PADDING) for value in values[len(numbers) :]]
             numbers.extend(map(ELEMENT.create_decimal, stripped))
-    except InvalidOperation:
-        raise _RefusedElement(values[len(numbers)], NOT_NUMBERS) from None
-    except (Inexact, Overflow):
-        raise _RefusedElement(values[len(numbers)], OUT_OF_RANGE) from None
-    return numbers
+    except (InvalidOperation, Inexact, Overflow) as error:
+        outcome = NOT_NUMBERS if isinstance(error, InvalidOperation) else OUT_OF_RANGE
+        raise refused_element(outcome, items.index(values[len(numbers)]), piece) from None
+    if counts is not None:
+        numbers = list(map(mul, numbers, counts.values()))
+    subtotal = Decimal(add_all(numbers))
+    if not subtotal.is_finite():
+        # The constructor reads "NaN" and "Infinity", and they are added without a word.
+        value = values[list(map(Decimal.is_finite, numbers)).index(False)]
+        raise refused_element(NOT_NUMBERS, items.index(value), piece)
+    return subtotal, len(items)

@@ -19,7 +19,12 @@ from tests.support.sums import post
 # What takes most of all kinds of cost.py; all of them would take ten minutes.
 COSTLIEST = {
     name: COSTLY[name]
-    for name in ("tiny exponents", "strings with white space", "other scripts", "other scripts at the end")
+    for name in (
+        "integers of 4 digits and one of 20",
+        "null at the end",
+        "one string of the whole size",
+        "tiny exponents",
+    )
 }
 
 # What is imported and allocated at the first requests is not to be taken for the body's.

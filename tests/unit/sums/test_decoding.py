@@ -1,5 +1,7 @@
 """Decoding: what a body must be like, and what is said of one that is not."""
 
+import json
+
 import pytest
 
 from app.sums.decoding import (
@@ -7,9 +9,12 @@ from app.sums.decoding import (
     NOT_NUMBERS,
     OUT_OF_RANGE,
     BodyError,
+    RefusedElement,
+    body_error,
     decode,
-    element_error,
     find_data,
+    pieces,
+    refused_element,
 )
 from tests.unit.sums.refusals import refused
 
@@ -20,9 +25,20 @@ EMPTY = 'the body is empty: send one like {"data": ["1", "2"]}'
 MARKED = "not JSON: it begins with a byte order mark: send UTF-8 without one"
 
 
+def decoded(data: bytes, size: int = 1024 * 1024) -> list[int | str]:
+    """Decode a list to its elements by pieces of a size."""
+    items: list[int | str] = []
+    for piece in pieces(data, size):
+        try:
+            items += decode(piece)
+        except RefusedElement as element:
+            raise body_error(element, len(items)) from None
+    return items
+
+
 def elements(body: bytes) -> list[int | str]:
     """Decode a body to its elements."""
-    return decode(find_data(body))
+    return decoded(find_data(body))
 
 
 @pytest.mark.parametrize(
@@ -169,7 +185,7 @@ def test_long_integer_among_long_numbers(number: int) -> None:
     """Of a large list, the integer that Python does not convert is quoted, and no other number of many digits."""
     others = [f'"0.{"1" * 1200}"', "7" * number] * 100
     with refused(OUT_OF_RANGE) as caught:
-        decode(f"[{','.join(others)},{HUGE}]".encode())
+        decoded(f"[{','.join(others)},{HUGE}]".encode())
     assert f"data[200]: out of range: {HUGE[:64]}..." == str(caught.value)
 
 
@@ -212,8 +228,8 @@ def test_no_list(body: bytes) -> None:
         (b'{"data": [true, [1]]}', "data[0]: not a number: true"),
         (b'{"data": [[' + HUGE.encode() + b"]]}", "data[0]: not a number: [" + "9" * 63 + "..."),
         (b'{"data": [[1]], "data": [1, [2]]}', "data[1]: not a number: [2]"),
-        (b'{"data": ["[x", true]}', 'data[0]: not a number: "[x"'),
-        (b'{"data": [1e400, "a\\"b,{", []]}', 'data[1]: not a number: "a\\"b,{"'),
+        (b'{"data": ["[x", true]}', "data[1]: not a number: true"),
+        (b'{"data": [1e400, "a\\"b,{", []]}', "data[2]: not a number: []"),
         (b'{"data": [1.5, "\\\\", {"a": "]"}]}', 'data[2]: not a number: {"a": "]"}'),
     ],
     ids=lambda value: str(value)[:40],
@@ -239,7 +255,7 @@ def test_not_numbers(body: bytes, detail: str) -> None:
 def test_integer_of_thousands_of_digits(written: str, index: int) -> None:
     """An integer beyond what Python converts is out of range, and it is the one that is named."""
     with refused(OUT_OF_RANGE) as caught:
-        decode(f"[{written}]".encode())
+        decoded(f"[{written}]".encode())
     assert str(caught.value).startswith(f"data[{index}]: out of range: ")
 
 
@@ -256,5 +272,44 @@ def test_integer_of_thousands_of_digits(written: str, index: int) -> None:
 @pytest.mark.parametrize(("kind", "wrong"), [(NOT_NUMBERS, "not a number"), (OUT_OF_RANGE, "out of range")])
 def test_quoted_element(element: str, quoted: str, kind: str, wrong: str) -> None:
     """At most 64 characters of an element are quoted, as they are written in the body."""
-    error = element_error(kind, f"[1, {element} ]".encode(), 1, "")
-    assert (kind, f"data[1]: {wrong}: {quoted}") == (error.outcome, str(error))
+    error = body_error(refused_element(kind, 1, f"[1, {element} ]".encode()), 10)
+    assert (kind, f"data[11]: {wrong}: {quoted}") == (error.outcome, str(error))
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 5, 100])
+@pytest.mark.parametrize(
+    "data",
+    [b"[]", b"[ ]", b"[1]", b"[1,2 , 3,4.5]", b'["1","2" ,"3"]', '["\u00e9","a\\"b",1]'.encode(), b"[true,[],{}]"],
+    ids=bytes.decode,
+)
+def test_pieces(data: bytes, size: int) -> None:
+    """Wherever a list is cut, the pieces are lists of its elements."""
+    cut = [json.loads(piece) for piece in pieces(data, size)]
+    assert json.loads(data) == [element for piece in cut for element in piece]
+
+
+@pytest.mark.parametrize(
+    ("data", "size", "detail"),
+    [
+        (b'[1,2,"3,[",4]', 0, 'data[2]: not a number: "3...'),
+        (b'[1,2,"3,[",4]', 4, 'data[2]: not a number: "3...'),
+        (b'["a\\",b",1]', 0, 'data[0]: not a number: "a\\"...'),
+        (b"[1,2,[3,4],5]", 0, "data[2]: not a number: [3..."),
+        (b"[1,2, [3,4,5,6],7]", 9, "data[2]: not a number: [3,4..."),
+        (b"[1,2,[3,4],5]", 100, "data[2]: not a number: [3,4]"),
+        (b"[[1,2],[3,4]]", 8, "data[1]: not a number: [3..."),
+        (b'[1,2,{"a":1,"b":2},5]', 0, 'data[2]: not a number: {"a":1...'),
+        (b'[1,2,{"a":1,"b":2},5]', 100, 'data[2]: not a number: {"a":1,"b":2}'),
+        (b"[1,2,true,5]", 0, "data[2]: not a number: true"),
+        (b"[1,2,true,5]", 100, "data[2]: not a number: true"),
+        (b"[" + HUGE.encode() + b',"a,b"]', len(HUGE) + 1, 'data[1]: not a number: "a...'),
+        (b"[1,[" + b"2," * 50 + b"3]]", 90, "data[1]: not a number: [" + "2," * 31 + "2..."),
+        (b"[1,[" + b"2," * 50 + b"3]]", 200, "data[1]: not a number: [" + "2," * 31 + "2..."),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_the_refused_element_of_a_piece(data: bytes, size: int, detail: str) -> None:
+    """The element that is refused has its index in the whole list; if it is cut, its start is quoted."""
+    with pytest.raises(BodyError) as caught:
+        decoded(data, size)
+    assert detail == str(caught.value)

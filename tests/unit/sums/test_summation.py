@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.sums import float_sum
+from app.sums import float_sum, summation
 from app.sums.decoding import MALFORMED, NOT_NUMBERS, OUT_OF_RANGE, BodyError
 from app.sums.float_sum import add_as_floats
 from app.sums.summation import Sum, add, plain
@@ -660,6 +660,16 @@ def test_numbers_against_the_oracle(elements: list[str], space: str) -> None:
 def test_elements_against_the_oracle(elements: list[str], space: str) -> None:
     """Elements of every kind come to what fractions say, or to the same refusal."""
     check(body_of(elements, space))
+
+
+@given(st.lists(ELEMENTS | st.just('"1,2"') | st.just("[1,[2,3]]"), max_size=8), SPACES, st.integers(0, 30))
+@settings(max_examples=200)
+def test_pieces_against_the_oracle(elements: list[str], space: str, size: int) -> None:
+    """Wherever a list is cut, inside of strings and of other lists as well, it comes to the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(summation, "PIECE_BYTES", size)
+        patch.setattr(float_sum, "PIECE_BYTES", size)
+        check(body_of(elements, space))
 
 
 @given(st.lists(INTEGERS | INTEGERS.map('"{}"'.format) | SHORT_INTEGERS, max_size=40), st.none() | JSON_NUMBERS)
