@@ -75,6 +75,17 @@ def test_a_client_that_does_not_read_keeps_no_other_waiting(single: Service) -> 
     ]
 
 
+def test_clients_that_do_not_read_keep_no_threads(output: Path) -> None:
+    """Where a worker has threads, more clients than these that leave their answers unread keep no other from one."""
+    with running(output, arguments=[], WEB_CONCURRENCY=1, THREADS=2) as service, ExitStack() as stack:
+        unread = b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n" * 200
+        for _ in range(8):
+            stack.enter_context(Client(service.port)).send(unread)
+        wait_until(lambda: len(service.requests(route="/openapi.json")) >= 8, "they are answered")
+        for _ in range(20):
+            assert exchange(service.port, example.REQUEST).body == example.ANSWER
+
+
 def test_out_of_connections_the_longest_waiting_gives_way(output: Path, many_descriptors: None) -> None:
     """When a worker has as many connections as it takes, a new client is served in place of the longest idle one."""
     assert many_descriptors is None

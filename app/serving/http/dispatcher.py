@@ -44,7 +44,7 @@ class Dispatcher:
         self._limits = limits
         self._connections = connections
         self._queue = WorkQueue(limits)
-        self._pool = ThreadPool(loop, threads, self._finish) if threads > 1 else None
+        self._pool = ThreadPool(loop, threads, self._finish, self._fill_pool) if threads > 1 else None
         self._ready: deque[Connection] = deque()  # Where this thread may go on at once.
         self._urgent: deque[Connection] = deque()
         self._is_scheduled = False
@@ -190,7 +190,6 @@ class Dispatcher:
             connection.end_response(keep_alive=response.keep_alive)
         else:
             fail(connection, response, failure, self._service)
-        self._fill_pool()
 
     def _fill_pool(self) -> None:
         while self._pool is not None and self._pool.has_room and self._queue:

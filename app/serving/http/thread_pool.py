@@ -1,7 +1,7 @@
 """The pool of threads that run the application, for views that wait for something else."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 
 from app.serving.http.connection import Connection
@@ -9,18 +9,23 @@ from app.serving.http.response import Response
 
 
 class ThreadPool:
-    """Runs responses in threads: each one whole in one thread, which waits for its client where the client is slow."""
+    """Runs responses in threads: each one in one thread, which waits for a slow client unless it has all of its answer.
+
+    `finish` ends a response, `refill` is called where a thread has become idle, both in the event loop.
+    """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         threads: int,
         finish: Callable[[Connection, Response, BaseException | None], None],
+        refill: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="application")
         self._idle = threads
         self._finish = finish
+        self._refill = refill
 
     @property
     def has_room(self) -> bool:
@@ -40,13 +45,33 @@ class ThreadPool:
         failure: BaseException | None = None
         try:
             while not (response.is_exhausted or connection.is_closed):
-                if piece := response.read():
-                    asyncio.run_coroutine_threadsafe(connection.send_whole(piece), self._loop).result()
+                piece = response.read()
+                if piece and not self._wait_for(self._send(connection, response, piece)):
+                    return
         except BaseException as error:  # noqa: BLE001 - SystemExit included: it may end one request and not the worker
             failure = error
         response.close()
         self._loop.call_soon_threadsafe(self._end, connection, response, failure)
 
+    def _wait_for(self, sending: Coroutine[object, object, bool]) -> bool:
+        return asyncio.run_coroutine_threadsafe(sending, self._loop).result()
+
+    async def _send(self, connection: Connection, response: Response, piece: bytes) -> bool:
+        if not response.is_complete:
+            await connection.send_whole(piece)
+            return True
+        connection.send(piece)
+        if connection.is_closed or not connection.is_paused:
+            return True
+        # A hundred clients that never read what they asked for would take every thread: the event loop ends this one.
+        connection.response = response
+        self._release()
+        return False
+
     def _end(self, connection: Connection, response: Response, failure: BaseException | None) -> None:
-        self._idle += 1
         self._finish(connection, response, failure)
+        self._release()
+
+    def _release(self) -> None:
+        self._idle += 1
+        self._refill()

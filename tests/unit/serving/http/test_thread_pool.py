@@ -27,6 +27,32 @@ def test_requests_are_served_beside_each_other(serve: Serve) -> None:
     assert [b"0", b"0", b"1", b"1", b"2", b"2"] == sorted(client.receive().body for client in clients)
 
 
+def test_a_client_that_does_not_read_keeps_no_thread(serve: Serve) -> None:
+    """The thread of a response that has been handed over whole serves others while its client has yet to read it."""
+    large = bytes(10_000_000)
+    bodies = {"/large": large, "/small": b"small"}
+    closed: list[str] = []
+
+    class Body(list[bytes]):
+        def close(self) -> None:
+            closed.append("closed")
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return Body([bodies[environ["PATH_INFO"]]])
+
+    server = serve(application, threads=2)
+    slow = [server.client() for _ in range(4)]
+    for client in slow:
+        client.send(GET.replace(b"/", b"/large", 1))
+    assert b"small" == server.client().ask(GET.replace(b"/", b"/small", 1)).body
+    assert ["closed"] == closed
+    assert [large] * 4 == [client.receive().body for client in slow]
+    server.wait_until(lambda: server.served == 5)
+    assert ["closed"] * 5 == closed
+    assert [b"small"] * 4 == [client.ask(GET.replace(b"/", b"/small", 1)).body for client in slow]
+
+
 def test_a_response_stays_in_its_thread(serve: Serve) -> None:
     """The application is called, its response read and closed in one and the same thread, and not in the server's."""
     threads: list[threading.Thread] = []
