@@ -92,7 +92,7 @@ def test_traces_find_their_way(services: dict[str, Any]) -> None:
         name for name, service in services.items() if service.get("profiles") == ["traces"]
     }
     collector = yaml.safe_load((FOLDER / "otel/collector.yaml").read_text())
-    assert "http://jaeger:4318" == collector["exporters"]["otlphttp"]["endpoint"]
+    assert "http://jaeger:4318" == collector["exporters"]["otlp_http"]["endpoint"]
     for kind, members in collector["service"]["pipelines"]["traces"].items():
         assert set(members) == collector[kind].keys()
 
