@@ -65,7 +65,7 @@ def find_data(body: bytes) -> bytes:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _malformed(body, error) from None
     except RecursionError:
-        raise BodyError(MALFORMED, "nested too deep", "the body is nested too deep") from None
+        raise too_deep() from None
     if not data.startswith(b"["):
         detail = f'no list "data": the body must be like {EXAMPLE}'
         raise BodyError(NOT_NUMBERS, detail, "the body has no list of numbers")
@@ -112,6 +112,11 @@ def body_error(element: RefusedElement, before: int) -> BodyError:
     quoted = element.text if len(element.text) <= QUOTED_CHARACTERS else element.text[:QUOTED_CHARACTERS] + "..."
     wrong = "out of range" if element.outcome == OUT_OF_RANGE else "not a number"
     return BodyError(element.outcome, f"data[{before + element.index}]: {wrong}: {quoted}", f"an element is {wrong}")
+
+
+def too_deep() -> BodyError:
+    """Make the error of a body that Python does not follow to its depth."""
+    return BodyError(MALFORMED, "nested too deep", "the body is nested too deep")
 
 
 def _malformed(body: bytes, error: msgspec.DecodeError | UnicodeDecodeError) -> BodyError:

@@ -18,6 +18,7 @@ from app.sums.decoding import (
     find_data,
     pieces,
     refused_element,
+    too_deep,
 )
 from app.sums.float_sum import add_as_floats
 from app.sums.grouped_sum import may_be_far_apart, sum_by_magnitude
@@ -89,6 +90,8 @@ def _add_as_decimals(data: bytes) -> Sum:
                 subtotal, added = _add_piece(piece, add_all)
             except RefusedElement as element:
                 raise body_error(element, numbers) from None
+            except RecursionError:  # To build lists within lists goes a little less deep than to skip them.
+                raise too_deep() from None
             total += subtotal
             numbers += added
     return Sum(plain(total), numbers)

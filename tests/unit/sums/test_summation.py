@@ -3,6 +3,7 @@
 import json
 import re
 import tracemalloc
+from bisect import bisect_left
 from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
@@ -402,6 +403,19 @@ def test_malformed(body: bytes) -> None:
     """What is not JSON is refused as malformed by every way of adding."""
     with refused(MALFORMED):
         add(body)
+
+
+def test_lists_as_deep_as_they_are_just_followed() -> None:
+    """Near the depth at which lists are too deep for Python, a body is refused like any other."""
+
+    def refusal(depth: int) -> str:
+        with pytest.raises(BodyError) as caught:
+            add(b'{"data": [' + b"[" * depth + b"]" * depth + b"]}")
+        return str(caught.value)
+
+    limit = 1 + bisect_left(range(1, 1_000_000), True, key=lambda depth: refusal(depth) == "nested too deep")
+    quotation = "data[0]: not a number: " + "[" * 64 + "..."
+    assert {quotation, "nested too deep"} == {refusal(depth) for depth in range(limit - 20, limit + 20)}
 
 
 @pytest.mark.parametrize(
