@@ -30,12 +30,6 @@ class BodyError(Exception):
 class RefusedElement(Exception):
     """An element that is not added: its outcome for the body, its index in its piece, its text or the start of it."""
 
-    def __init__(self, outcome: str, index: int, text: str) -> None:
-        super().__init__()
-        self.outcome = outcome
-        self.index = index
-        self.text = text
-
 
 _body: msgspec.json.Decoder[Any] = msgspec.json.Decoder(msgspec.defstruct("Body", [("data", msgspec.Raw)]))
 _json = msgspec.json.Decoder(msgspec.Raw)
@@ -93,12 +87,11 @@ def decode(piece: bytes) -> list[int | str]:
         if not _is_list(piece):
             raise _refused_at_the_cut(piece) from None
         # All that is refused inside of a list of anything is an integer of more digits than Python converts (4,300).
-        index, inner = _LONG_INTEGER.findall(str(error))[0]
-        raise refused_element(NOT_NUMBERS if inner else OUT_OF_RANGE, int(index), piece) from None
-    if others := set(map(type, items)) - {int, str}:
-        raise refused_element(
-            NOT_NUMBERS, next(index for index, item in enumerate(items) if type(item) in others), piece
-        )
+        position, inner = _LONG_INTEGER.findall(str(error))[0]
+        raise refused_element(NOT_NUMBERS if inner else OUT_OF_RANGE, int(position), piece) from None
+    if not set(map(type, items)) <= {int, str}:
+        index = next(index for index, item in enumerate(items) if type(item) not in {int, str})
+        raise refused_element(NOT_NUMBERS, index, piece)
     return items
 
 
@@ -109,9 +102,10 @@ def refused_element(outcome: str, index: int, piece: bytes) -> RefusedElement:
 
 def body_error(element: RefusedElement, before: int) -> BodyError:
     """Make the error that names an element by its index in the whole list, and quotes the start of it."""
-    quoted = element.text if len(element.text) <= QUOTED_CHARACTERS else element.text[:QUOTED_CHARACTERS] + "..."
-    wrong = "out of range" if element.outcome == OUT_OF_RANGE else "not a number"
-    return BodyError(element.outcome, f"data[{before + element.index}]: {wrong}: {quoted}", f"an element is {wrong}")
+    outcome, index, text = element.args
+    quoted = text if len(text) <= QUOTED_CHARACTERS else text[:QUOTED_CHARACTERS] + "..."
+    wrong = "out of range" if outcome == OUT_OF_RANGE else "not a number"
+    return BodyError(outcome, f"data[{before + index}]: {wrong}: {quoted}", f"an element is {wrong}")
 
 
 def too_deep() -> BodyError:
