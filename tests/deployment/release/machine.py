@@ -31,6 +31,7 @@ PLAIN = ("--allow-http-registry", "--allow-insecure-registry")
 
 def make() -> None:
     """Make what takes minutes, unless it is there: `make clean` removes it."""
+    SYSTEM.parent.mkdir(exist_ok=True)
     if not SYSTEM.exists():
         subprocess.run([EQUIPMENT, "make", SYSTEM], check=True)
     subprocess.run([EQUIPMENT, "arm64", SYSTEM], check=True)
