@@ -421,9 +421,9 @@ def test_lists_as_deep_as_they_are_just_followed() -> None:
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        (b"[" * 100_000, MALFORMED),
-        (b'{"data": [1], "other": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", MALFORMED),
-        (b'{"data": [1.5], "other": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", MALFORMED),
+        (b"[" * 1_000_000, MALFORMED),
+        (b'{"data": [1], "other": ' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}", MALFORMED),
+        (b'{"data": [1.5], "other": ' + b"[" * 1_000_000 + b"]" * 1_000_000 + b"}", MALFORMED),
         (b'{"data": 1}', NOT_NUMBERS),
         (b'{"data": [' + b",".join([b"[]"] * 50_000) + b"]}", NOT_NUMBERS),
     ],
