@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
@@ -111,6 +112,17 @@ def test_ci_is_one_list() -> None:
     assert set() == {entry["target"] for entry in matrix["include"]} - set(matrix["target"])
     assert set() == listed("ON_DEBIAN") - listed("CI")
     assert ["make ci"] == re.findall(r"^ *make .*", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+
+
+def test_both_ends_of_the_supported_pythons_are_tested() -> None:
+    """The oldest and the newest Python that pyproject.toml names run the tests, and the oldest is what it asks for."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    minors = [line.removeprefix("Programming Language :: Python :: ") for line in project["classifiers"]]
+    (job,) = jobs("ci.yml")
+    matrix = job["strategy"]["matrix"]
+    tested = {*matrix["python"], *(entry["python"] for entry in matrix["include"] if entry["target"] == "test")}
+    assert {minors[0], minors[-1]} <= tested <= set(minors)
+    assert f">={minors[0]}" == project["requires-python"]
 
 
 # What a job may do beyond reading the repository, with the reason beside it in the workflow.
