@@ -1,5 +1,6 @@
 """Traces, switched on and off."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,8 @@ def test_packages_are_not_asked_for_in_vain(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_start_and_stop(collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the start on there is what makes spans, of the tracer that views get, too; the stop sends what is left."""
+    intervals: list[float] = []
+    monkeypatch.setattr(sys, "setswitchinterval", intervals.append)
     providers: list[TracerProvider] = []
     monkeypatch.setattr(trace, "set_tracer_provider", providers.append)
     monkeypatch.setattr(traces, "request_spans", None)
@@ -67,3 +70,4 @@ def test_start_and_stop(collector: Collector, tmp_path: Path, monkeypatch: pytes
     provider.get_tracer("a view").start_span("child").end()
     traces.stop(20.0)
     assert ["child"] == [span.name for span in collector.spans]
+    assert [traces.SWITCH_SECONDS] == intervals
