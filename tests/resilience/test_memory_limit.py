@@ -95,6 +95,25 @@ def test_the_costliest_bodies(start: Start, size: str, clients: int) -> None:
     assert not container.state()["OOMKilled"]
 
 
+def test_clients_that_leave_at_once(start: Start) -> None:
+    """Two clients that post large bodies and never wait for an answer get 128 MB killed nowhere."""
+    container = start(128)
+    engine.until(container.answers)
+    port = container.port()
+    requests = [post(body) for body in BODIES["large"]]
+
+    def post_and_leave(client: int) -> None:
+        for number in range(REQUESTS):
+            with Client(port) as leaving, suppress(OSError):
+                leaving.send(requests[(client + number) % len(requests)])
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(post_and_leave, range(2)))
+    assert example.ANSWER == exchange(port, example.REQUEST).body
+    assert [] == killed(container)
+    assert not container.state()["OOMKilled"]
+
+
 @pytest.mark.usefixtures("many_descriptors")
 def test_large_heads(start: Start) -> None:
     """As many clients as there may be, each with a large head and a body begun, get 128 MB killed nowhere."""

@@ -131,6 +131,15 @@ def test_probes_are_logged_at_debug_only(output: Path) -> None:
         assert service.lines()[-1]["event"].startswith("Shutting down")
 
 
+@pytest.mark.parametrize("target", ["//healthz", "/%2fhealthz"])
+def test_a_probe_by_another_name_is_a_request_like_others(service: Service, target: str) -> None:
+    """Flask ignores further slashes at the beginning: such a request is answered, and hides from no log."""
+    answer = get(service.port, target)
+    request_id = answer.headers["x-request-id"]
+    (line,) = wait_until(lambda: service.requests(request_id=request_id), "the request is logged")
+    assert (200, "info", "/healthz") == (answer.status, line["level"], line["route"])
+
+
 def test_no_content_of_a_request_is_logged(service: Service) -> None:
     """Neither a body nor a query reaches the log, be they good or bad."""
     for target in ("/echo", "/nowhere", "/healthz", example.ROUTE):

@@ -1,5 +1,6 @@
 """The two commands of the contract, literally."""
 
+import json
 import socket
 import subprocess
 import time
@@ -23,6 +24,15 @@ def test_two_commands_and_a_curl(image: str) -> None:
         engine.until(lambda: container.health() == "healthy")
     finally:
         container.remove()
+
+
+@pytest.mark.parametrize("command", [["sh"], ["python", "-c", "print()"], ["--bind", "127.0.0.1"]])
+def test_no_other_command(image: str, command: list[str]) -> None:
+    """What is asked for besides the server ends with status 64 and one line that names the variables."""
+    ended = subprocess.run(["docker", "run", "--rm", image, *command], check=False, capture_output=True, text=True)
+    (line,) = map(json.loads, ended.stdout.splitlines())
+    assert (64, "critical", "") == (ended.returncode, line["level"], ended.stderr)
+    assert "WEB_CONCURRENCY" in line["event"]
 
 
 def test_start(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
