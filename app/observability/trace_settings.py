@@ -66,7 +66,8 @@ def _url(environ: Mapping[str, str], variable: str) -> str:
     except ValueError:
         is_valid = False
     if text and not (is_valid and text.isascii() and text.isprintable() and " " not in text):
-        raise SettingError(variable, text, "a URL such as http://collector:4318")
+        path = "/v1/traces" if variable == "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" else ""
+        raise SettingError(variable, text, f"a URL such as http://collector:4318{path}")
     return text
 
 

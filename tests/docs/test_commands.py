@@ -32,7 +32,7 @@ RUN_BY = {
     r"sudo (make -C|cp|systemctl) ": "tests/unit/config/test_systemd.py",
     r"make box": "tests/deployment/rehearsal/conftest.py",
     r"make (dev|image|test-unit)": "tests/docs/test_commands.py",
-    r"make rename |git (commit|rm) ": "tests/deployment/copy/test_copy.py",
+    r"make rename |git (commit|rm) |cp (-r )?tests/deployment/copy/|mkdir tests/": "tests/deployment/copy/test_copy.py",
 }
 
 # A copy of the project that replaces the sum has these no more.

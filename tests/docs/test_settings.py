@@ -15,6 +15,7 @@ ROWS = table("docs/reference/settings.md")
 TRACES = table("docs/reference/settings.md", "Traces")
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 STATUSES = {str(status) for status in (0, main.USAGE, start.PORT_TAKEN, start.CANNOT_CREATE, start.BAD_SETTING)}
+UNCAUGHT = "1"  # Python, of an exception that no code caught.
 KILLED = "137"  # By a shell's arithmetic: the kernel's doing.
 
 
@@ -58,8 +59,8 @@ def test_the_table_tells_the_choices(row: list[str]) -> None:
 
 
 def test_the_table_of_exit_statuses_has_each_status() -> None:
-    """Each status that the service exits with has a row, and so has that of a kill."""
-    assert STATUSES | {KILLED} == {row[0] for row in table("docs/reference/exit-statuses.md")}
+    """Each status that the service exits with has a row, and so have those of Python and of a kill."""
+    assert STATUSES | {UNCAUGHT, KILLED} == {row[0] for row in table("docs/reference/exit-statuses.md")}
 
 
 def test_the_table_of_signals_names_signals() -> None:

@@ -78,7 +78,8 @@ def counted(service: Service) -> Counter[str]:
     for sample, value in scrape(service).samples.items():
         name, _, text = sample.partition("{")
         labels = dict(LABEL.findall(text))
-        assert [] == [label for label, value in labels.items() if label in LABELS and value not in LABELS[label]]
+        unknown = {label: value for label, value in labels.items() if label in LABELS and value not in LABELS[label]}
+        assert {} == unknown, f"{name} has {unknown}: a new route belongs into ROUTES of tests/support/example.py"
         if name in {REQUESTS, "http_requests_rejected_total"}:
             statuses[labels["status"]] += int(value)
     return +statuses

@@ -106,8 +106,11 @@ def test_resource(environ: dict[str, str], expected: dict[str, str]) -> None:
     ("variable", "value", "accepted"),
     [
         *(
-            (variable, value, "a URL such as http://collector:4318")
-            for variable in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+            (variable, value, f"a URL such as http://collector:4318{path}")
+            for variable, path in (
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
+                ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "/v1/traces"),
+            )
             for value in (
                 "collector:4318",
                 "grpc://a:1",

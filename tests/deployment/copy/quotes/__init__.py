@@ -26,4 +26,4 @@ def quote() -> dict[str, int]:
             children[currency].inc()
             bind_contextvars(quantity=quantity)
             return {"price": quantity * PRICES[currency]}
-    raise Problem(422, 'the body must be like {"quantity": 3, "currency": "EUR"}', reason="the body is no order")
+    raise Problem(422, 'the body must be like {"quantity": 3, "currency": "EUR"}', reason="the body is not an order")
