@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployment.watch.processes import Prometheus, Service, require, status_of
+from tests.deployment.watch.processes import Prometheus, Service, require, status_of, wait_until
 from tests.support import example
 from tests.support.example import METHOD, ROUTE
 from tests.support.paths import ROOT
@@ -58,7 +58,8 @@ def prometheus(release: str, service: Service, tmp_path_factory: pytest.TempPath
 @pytest.fixture(scope="session")
 def sent(service: Service, prometheus: Prometheus) -> dict[tuple[str, str, str], int]:
     """Send the traffic once, and return how often each method, route and status is to be counted."""
-    del prometheus  # It has to run before the traffic: an increase is what lies between two scrapes.
+    # An increase is what lies between two samples: the rules have recorded a first one before the traffic begins.
+    wait_until(lambda: prometheus.values("slo:requests:total"), bool)
     for method, path, body, times, (*_, status) in TRAFFIC:
         answers = {status_of(service.url(path), body, method) for _ in range(times)}
         assert answers == {int(status)}
