@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 QUOTED_CHARACTERS = 64
-
 WHITE_SPACE = b" \t\n\r"
 BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 EXAMPLE = '{"data": ["1", "2"]}'

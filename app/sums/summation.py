@@ -9,17 +9,8 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from app.sums.decoding import (
-    NOT_NUMBERS,
-    OUT_OF_RANGE,
-    RefusedElement,
-    body_error,
-    decode,
-    find_data,
-    pieces,
-    refused_element,
-    too_deep,
-)
+from app.sums import decoding
+from app.sums.decoding import NOT_NUMBERS, OUT_OF_RANGE, RefusedElement, refused_element
 from app.sums.float_sum import add_as_floats
 from app.sums.grouped_sum import may_be_far_apart, sum_by_magnitude
 
@@ -39,7 +30,6 @@ SHORT_ELEMENT = 6
 PIECE_BYTES = 64 * 1024
 
 PADDING = " \t\n\r"
-
 ESCAPE_BEYOND_ASCII = re.compile(rb"\\u(?!00[0-7])")
 
 
@@ -67,7 +57,7 @@ def add(body: bytes) -> Sum:
             pass  # " 1", "007", 10^20 or an error: the general way adds it, or tells what is wrong.
         else:
             return Sum(str(sum(integers)), len(integers))
-    data = find_data(body)
+    data = decoding.find_data(body)
     if proven := add_as_floats(data):
         return Sum(plain(proven[0]), proven[1])
     return _add_as_decimals(data)
@@ -75,9 +65,7 @@ def add(body: bytes) -> Sum:
 
 def plain(number: Decimal) -> str:
     """Format a number without an exponent, zeros after the last decimal, or a sign before zero."""
-    if not number:
-        return "0"
-    text = format(number, "f")
+    text = format(number or Decimal(), "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -85,20 +73,20 @@ def _add_as_decimals(data: bytes) -> Sum:
     add_all = sum_by_magnitude if may_be_far_apart(data) else sum
     total, numbers = Decimal(), 0
     with localcontext(TOTAL):
-        for piece in pieces(data, PIECE_BYTES):
+        for piece in decoding.pieces(data, PIECE_BYTES):
             try:
                 subtotal, added = _add_piece(piece, add_all)
             except RefusedElement as element:
-                raise body_error(element, numbers) from None
+                raise decoding.body_error(element, numbers) from None
             except RecursionError:  # To build lists within lists goes a little less deep than to skip them.
-                raise too_deep() from None
+                raise decoding.too_deep() from None
             total += subtotal
             numbers += added
     return Sum(plain(total), numbers)
 
 
 def _add_piece(piece: bytes, add_all: Callable[[list[Decimal]], Decimal | int]) -> tuple[Decimal, int]:
-    items = decode(piece)
+    items = decoding.decode(piece)
     counts = Counter(items) if len(piece) < SHORT_ELEMENT * len(items) else None
     values = items if counts is None else list(counts)
     if not piece.isascii() or (b"\\" in piece and ESCAPE_BEYOND_ASCII.search(piece)):
@@ -122,6 +110,6 @@ def _add_piece(piece: bytes, add_all: Callable[[list[Decimal]], Decimal | int]) 
     subtotal = Decimal(add_all(numbers))
     if not subtotal.is_finite():
         # The constructor reads "NaN" and "Infinity", and they are added without a word.
-        value = values[list(map(Decimal.is_finite, numbers)).index(False)]
-        raise refused_element(NOT_NUMBERS, items.index(value), piece)
+        place = list(map(Decimal.is_finite, numbers)).index(False)
+        raise refused_element(NOT_NUMBERS, items.index(values[place]), piece)
     return subtotal, len(items)
