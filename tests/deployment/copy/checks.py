@@ -26,7 +26,7 @@ def test_bad_order(product: Service, order: bytes) -> None:
     """What is no order is refused in the form of every error, and the log says why."""
     answer = exchange(product.port, post(order, target="/quote"))
     assert checked_problem(answer, 422).startswith("the body must be like ")
-    logged = {"request_id": answer.headers["x-request-id"], "reason": "the body is no order", "quantity": None}
+    logged = {"request_id": answer.headers["x-request-id"], "reason": "the body is not an order", "quantity": None}
     wait_until(lambda: product.requests(**logged), "the request is logged")
 
 
