@@ -43,12 +43,15 @@ def free_ports(number: int) -> list[int]:
     """Find ports without a listener; all are held until the last is found, so that they differ.
 
     They lie below those that systems give to clients: in the thousands of connections of a load test, one took such a
-    port before the service could.
+    port before the service could. Each process of pytest-xdist takes its own share of them: two services that had found
+    the same port before either listened failed one run of twelve.
     """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     with ExitStack() as holders:
         ports: list[int] = []
         while len(ports) < number:
-            port = random.randrange(10_000, 32_000)  # noqa: S311 - no secret
+            port = random.randrange(10_000 + process, 32_000, processes)  # noqa: S311 - no secret
             with suppress(OSError):
                 holders.enter_context(socket.create_server(("0.0.0.0", port)))  # noqa: S104 - as the service does
                 ports.append(port)

@@ -47,11 +47,12 @@ MAKE = ("make", "--silent", f"VENV={sys.prefix}", f"--old-file={sys.prefix}/.ins
 
 
 def run(folder: Path, *command: str) -> str:
-    """Run a command in a folder; it succeeds."""
+    """Run a command in a folder; it succeeds. What failed comes first where it is pytest that does not."""
     finished = subprocess.run(
         command, cwd=folder, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    assert 0 == finished.returncode, finished.stdout[-20_000:]
+    failed = [line for line in finished.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    assert 0 == finished.returncode, "; ".join([*failed[:10], finished.stdout[-20_000:]])
     return finished.stdout
 
 
