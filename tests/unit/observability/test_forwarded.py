@@ -4,17 +4,20 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from werkzeug.wrappers import Request
 
 from app.observability.forwarded import Forwarded
 
+BEFORE = {"wsgi.url_scheme": "http", "HTTP_HOST": "app:5000", "SCRIPT_NAME": ""}
+LATIN_1 = "".join(map(chr, range(256)))
 PROXIES = "10.0.0.0/8, 127.0.0.1,fd00::/8"
 
 
 def address(trusted: str, peer: str, forwarded_for: str | None) -> str:
     """Tell the client's address."""
-    environ: dict[str, Any] = {"REMOTE_ADDR": peer}
+    environ: dict[str, Any] = {"REMOTE_ADDR": peer, **BEFORE}
     if forwarded_for is not None:
         environ["HTTP_X_FORWARDED_FOR"] = forwarded_for
     Forwarded(trusted).apply(environ)
@@ -71,7 +74,6 @@ FORWARDED = {
     "HTTP_X_FORWARDED_HOST": "shop.example:8443",
     "HTTP_X_FORWARDED_PREFIX": "/shop",
 }
-BEFORE = {"wsgi.url_scheme": "http", "HTTP_HOST": "app:5000", "SCRIPT_NAME": ""}
 
 
 @pytest.mark.parametrize(
@@ -87,3 +89,24 @@ def test_scheme_host_and_prefix(peer: str, expected: dict[str, str]) -> None:
     environ: dict[str, Any] = {"REMOTE_ADDR": peer, **BEFORE, **FORWARDED}
     Forwarded(PROXIES).apply(environ)
     assert (expected, peer) == ({key: environ[key] for key in BEFORE}, environ["REMOTE_ADDR"])
+
+
+@pytest.mark.parametrize("prefix", [":x", ":80:1"])
+def test_a_prefix_that_makes_no_url(prefix: str) -> None:
+    """It is ignored together with scheme and host; the address of the client is believed."""
+    forwarded = FORWARDED | {"HTTP_X_FORWARDED_FOR": "198.51.100.1", "HTTP_X_FORWARDED_PREFIX": prefix}
+    environ: dict[str, Any] = {"REMOTE_ADDR": "10.0.0.1", **BEFORE, **forwarded}
+    Forwarded(PROXIES).apply(environ)
+    assert (BEFORE, "198.51.100.1") == ({key: environ[key] for key in BEFORE}, environ["REMOTE_ADDR"])
+
+
+@given(st.text(LATIN_1, max_size=20), st.text(LATIN_1, max_size=20))
+@example("xn--a", "/")
+@example("shop.xn--a:8443", "/")
+@example("shop.example", ":x")
+def test_the_url_of_a_request_can_be_made(host: str, prefix: str) -> None:
+    """Whatever a trusted proxy says, a view that asks for the URL of its request does not fail on it."""
+    forwarded = {"HTTP_X_FORWARDED_HOST": host, "HTTP_X_FORWARDED_PREFIX": prefix}
+    environ: dict[str, Any] = {"REMOTE_ADDR": "10.0.0.1", **BEFORE, **forwarded}
+    Forwarded(PROXIES).apply(environ)
+    assert Request(environ).root_url.startswith("http://")

@@ -273,6 +273,7 @@ def test_record_of_an_environ(measure: Callable[..., RequestMiddleware]) -> None
             "REQUEST_METHOD": "POST",
             "PATH_INFO": "/a b",
             "REMOTE_ADDR": "127.0.0.1",
+            "wsgi.url_scheme": "http",
             "HTTP_X_FORWARDED_FOR": "198.51.100.1",
             "HTTP_X_REQUEST_ID": "abc",
             "HTTP_USER_AGENT": "curl/8",
