@@ -6,6 +6,8 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import psutil
+import structlog
 from prometheus_client import CollectorRegistry
 
 from app.observability.correlation import request_id
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
 GRACE_SECONDS = 1.0
+
+# A process that does not end in this time after a SIGTERM hangs, or has been suspended: the stop goes on without it.
+END_SECONDS = 2.0
 LIMITS = Limits(body_bytes=0, connections=64)
 
 
@@ -61,6 +66,8 @@ class MetricsServer:
                     release()
                     self._serve(master)
                     status = 0
+                except Exception:  # noqa: BLE001 - the process ends here, whatever it was
+                    structlog.get_logger().exception("cannot serve the metrics")
                 finally:
                     os._exit(status)  # What the master has registered for its own exit is not for this process.
         finally:
@@ -69,8 +76,13 @@ class MetricsServer:
     def stop(self) -> None:
         """End the process."""
         if self._runs():
-            os.kill(self._pid, signal.SIGTERM)
-            os.waitpid(self._pid, 0)
+            process = psutil.Process(self._pid)
+            process.terminate()
+            try:
+                process.wait(END_SECONDS)
+            except psutil.TimeoutExpired:
+                process.kill()
+                process.wait()
         self.close()
 
     def close(self) -> None:

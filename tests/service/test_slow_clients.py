@@ -1,15 +1,18 @@
 """Clients that are slow, silent or too many: no other client waits for them."""
 
 import resource
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support import example
 from tests.support.http_client import Client, exchange, get, post, post_chunked
 from tests.support.kernel import bytes_in_flight
+from tests.support.scraping import scrape
 from tests.support.service import Service, running, wait_until
 
 MEBIBYTE = 1024 * 1024
@@ -96,6 +99,22 @@ def test_out_of_connections_the_longest_waiting_gives_way(output: Path, many_des
         assert clients[-1].ask(example.REQUEST).body == example.ANSWER
 
 
+def test_out_of_connections_those_that_do_not_close_give_way(output: Path) -> None:
+    """Clients that have been answered for the last time and stay are no better than one between two requests."""
+    with (
+        running(output, arguments=["--limit", "connections=4"], WEB_CONCURRENCY=1) as service,
+        ExitStack() as stack,
+    ):
+        wait_until(lambda: scrape(service).samples["http_connections"] == 0, "the connection of the probe is closed")
+        for _ in range(3):
+            client = stack.enter_context(Client(service.port))
+            assert 400 == client.ask(b"GARBAGE\r\n\r\n").status
+        regular = stack.enter_context(Client(service.port))
+        for _ in range(3):
+            assert example.ANSWER == regular.ask(example.REQUEST).body
+            assert example.ANSWER == stack.enter_context(Client(service.port)).ask(example.REQUEST).body
+
+
 def test_out_of_descriptors_the_longest_waiting_gives_way(output: Path) -> None:
     """When the system gives a worker no more descriptors, a new client is served in place of the longest idle one."""
     with running(output, arguments=[], WEB_CONCURRENCY=1, preexec=limit_descriptors) as service, ExitStack() as stack:
@@ -103,6 +122,25 @@ def test_out_of_descriptors_the_longest_waiting_gives_way(output: Path) -> None:
         assert exchange(service.port, example.REQUEST).body == example.ANSWER
         assert clients[0].is_at_end()
         assert clients[-1].ask(example.REQUEST).body == example.ANSWER
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux changes the limits of another process")
+def test_out_of_descriptors_without_a_connection(output: Path) -> None:
+    """Where the system has no descriptor for the first client, it waits, the log says so once, and it is served."""
+    with running(output, arguments=[], WEB_CONCURRENCY=1) as service, ExitStack() as stack:
+        assert exchange(service.port, example.REQUEST).body == example.ANSWER
+        worker = psutil.Process(service.workers()[0])
+        wait_until(lambda: scrape(service).samples["http_connections"] == 0, "the connection is closed")
+        soft, hard = worker.rlimit(psutil.RLIMIT_NOFILE)
+        worker.rlimit(psutil.RLIMIT_NOFILE, (0, hard))
+        clients = [stack.enter_context(Client(service.port)) for _ in range(3)]
+        waiting = {"level": "error", "event": "cannot accept clients: Too many open files"}
+        wait_until(lambda: any(waiting.items() <= line.items() for line in service.lines()), "they wait")
+        switches = worker.num_ctx_switches().voluntary
+        wait_until(lambda: worker.num_ctx_switches().voluntary > switches + 5, "the worker sleeps in between")
+        worker.rlimit(psutil.RLIMIT_NOFILE, (soft, hard))
+        assert [example.ANSWER] * 3 == [client.ask(example.REQUEST).body for client in clients]
+        assert 1 == sum(waiting.items() <= line.items() for line in service.lines())
 
 
 def test_large_bodies_are_bounded(output: Path) -> None:

@@ -1,6 +1,7 @@
 """The acceptor: takes new clients from a listening socket that all workers share."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 
@@ -17,6 +18,12 @@ PASSED_TURNS = 10
 # its limit leaves new clients in the kernel's queue for seconds, probes among them.
 CLIENTS_PER_TURN = 64
 
+# How long clients wait where the system has no descriptor for another one and no connection gives way. The listening
+# socket stays readable: asked again at once, the event loop would do nothing else.
+PAUSE_SECONDS = 0.1
+
+_log = logging.getLogger(__name__)
+
 
 class Acceptor:
     """Watches a listening socket by an event loop and hands on the clients that it accepts."""
@@ -27,7 +34,7 @@ class Acceptor:
         listener: socket.socket,
         has_fewest_connections: Callable[[], bool],
         welcome: Callable[[socket.socket, str], None],
-        make_room: Callable[[], None],
+        make_room: Callable[[], bool],
     ) -> None:
         listener.setblocking(False)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)  # Its clients inherit it.
@@ -37,17 +44,23 @@ class Acceptor:
         self._welcome = welcome
         self._make_room = make_room
         self._passed = 0
-        loop.add_reader(listener, self._on_readable)
+        self._pause: asyncio.TimerHandle | None = None
+        self._watch()
 
     def close(self, *, is_last: bool) -> None:
         """Accept no more; where this is the last worker, take first the clients that the kernel has let in already.
 
         The kernel would reset their connections together with the last copy of the listening socket.
         """
-        self._loop.remove_reader(self._listener)
         while is_last and self._accept():
             pass
+        if self._pause is not None:
+            self._pause.cancel()
+        self._loop.remove_reader(self._listener)
         self._listener.close()
+
+    def _watch(self) -> None:
+        self._loop.add_reader(self._listener, self._on_readable)
 
     def _on_readable(self) -> None:
         if not self._has_fewest_connections() and self._passed < PASSED_TURNS:
@@ -61,11 +74,19 @@ class Acceptor:
     def _accept(self) -> bool:
         try:
             client, address = self._listener.accept()
-        except BlockingIOError:  # Another worker was quicker.
+        except (BlockingIOError, ConnectionAbortedError):  # Another worker was quicker, or the client has gone.
             return False
-        except OSError:  # Out of descriptors, most likely.
-            self._make_room()
+        except OSError as error:  # Out of descriptors, most likely.
+            if not self._make_room():
+                self._wait(error)
             return False
+        self._pause = None
         client.setblocking(False)
         self._welcome(client, address[0] if isinstance(address, tuple) else "")
         return True
+
+    def _wait(self, error: OSError) -> None:
+        if self._pause is None:  # The first of a row.
+            _log.error("cannot accept clients: %s", error.strerror)
+        self._loop.remove_reader(self._listener)
+        self._pause = self._loop.call_later(PAUSE_SECONDS, self._watch)

@@ -134,6 +134,8 @@ class HttpServer:
             self._connections.give_up()
             self._service.count_connections(-1)
 
-    def _evict(self) -> None:
-        for connection in self._connections.longest_silent():
+    def _evict(self) -> bool:
+        evicted = self._connections.longest_silent()
+        for connection in evicted:
             connection.abort()
+        return bool(evicted)

@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -12,6 +12,9 @@ from app.serving.hooks import Hooks
 from app.serving.metrics_server import MetricsServer
 from tests.support.http_client import Client, exchange, get, is_refused
 from tests.support.service import wait_until
+
+if TYPE_CHECKING:
+    from tests.support.log_lines import Lines
 
 
 @pytest.fixture
@@ -50,6 +53,26 @@ def test_a_process_that_has_died_is_replaced(hooks: Hooks) -> None:
         client.send(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
         hooks.metrics_server.ensure(lambda: None)
         assert 200 == client.receive().status
+
+
+def test_a_process_that_hangs_is_killed(hooks: Hooks) -> None:
+    """A process of the metrics that does not move holds up no stop."""
+    child = child_of(hooks.metrics_server)
+    child.suspend()
+    hooks.metrics_server.stop()
+    assert not child.is_running()
+
+
+def test_a_process_that_fails_to_start(hooks: Hooks, log_lines: "Lines") -> None:
+    """What keeps the process from serving is in the log, and the master goes on."""
+
+    def fail() -> None:
+        raise LookupError("a bug")
+
+    hooks.metrics_server.ensure(fail)
+    wait_until(lambda: log_lines.json, "it is logged")
+    assert ("error", "cannot serve the metrics") == (log_lines.only["level"], log_lines.only["event"])
+    assert log_lines.only["traceback"].endswith("LookupError: a bug\n")
 
 
 def test_signals_of_a_terminal_are_not_for_it(hooks: Hooks) -> None:

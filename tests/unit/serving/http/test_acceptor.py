@@ -6,20 +6,24 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 
 from app.serving.http.acceptor import CLIENTS_PER_TURN, PASSED_TURNS, UNREAD_BYTES, Acceptor
 from tests.support.event_loop import run_until
 
+if TYPE_CHECKING:
+    from tests.support.log_lines import Lines
+
 
 class Turns:
     """An event loop of which a test calls each turn: that the listening socket is readable."""
 
     def __init__(self) -> None:
-        self.turn: Callable[[], None] = lambda: None
+        self.turn: Callable[[], None] | None = None
+        self.later: list[Mock] = []
 
     def add_reader(self, _listener: object, turn: Callable[[], None]) -> None:
         """Take what is to be called."""
@@ -27,7 +31,17 @@ class Turns:
 
     def remove_reader(self, _listener: object) -> None:
         """Call it no more."""
-        del self.turn
+        self.turn = None
+
+    def take_turn(self) -> None:
+        """Call it."""
+        assert self.turn is not None
+        self.turn()
+
+    def call_later(self, _seconds: float, callback: Callable[[], None]) -> Mock:
+        """Take what is to be called after a while."""
+        self.later.append(Mock(side_effect=callback))
+        return self.later[-1]
 
 
 class Worker:
@@ -38,6 +52,7 @@ class Worker:
         self.peers: list[str] = []
         self.has_fewest_until = 1000
         self.made_room = 0
+        self.has_room_to_make = True
         self.acceptor = Acceptor(loop, listener, self.has_fewest, self.welcome, self.make_room)
 
     def has_fewest(self) -> bool:
@@ -49,9 +64,10 @@ class Worker:
         self.clients.append(client)
         self.peers.append(peer)
 
-    def make_room(self) -> None:
+    def make_room(self) -> bool:
         """Count that room was asked for."""
         self.made_room += 1
+        return self.has_room_to_make
 
     def close(self) -> None:
         """Let the clients go."""
@@ -112,7 +128,7 @@ def test_a_client_is_left_to_others_for_a_moment_only(
     connect(2)
     numbers = []
     for _ in range(2 * (PASSED_TURNS + 1)):
-        loop_of_turns.turn()
+        loop_of_turns.take_turn()
         numbers.append(len(worker.clients))
     assert [0] * PASSED_TURNS + [1] * (PASSED_TURNS + 1) + [2] == numbers
 
@@ -124,7 +140,7 @@ def test_those_that_wait_are_taken_together(
     connect(CLIENTS_PER_TURN + 1)
     numbers = []
     for _ in range(2):
-        loop_of_turns.turn()
+        loop_of_turns.take_turn()
         numbers.append(len(worker.clients))
     assert [CLIENTS_PER_TURN, CLIENTS_PER_TURN + 1] == numbers
 
@@ -135,26 +151,49 @@ def test_a_worker_that_no_longer_has_the_fewest_leaves_the_rest_to_others(
     """With each client that a worker takes it looks again at whose turn it is."""
     worker.has_fewest_until = 2
     connect(4)
-    loop_of_turns.turn()
+    loop_of_turns.take_turn()
     assert 2 == len(worker.clients)
 
 
 def test_another_worker_can_be_quicker(worker: Worker, loop_of_turns: Turns) -> None:
     """A client that another worker has taken meanwhile is no error."""
-    loop_of_turns.turn()
+    loop_of_turns.take_turn()
+    assert ([], 0) == (worker.clients, worker.made_room)
+
+
+NO_DESCRIPTOR = OSError(errno.EMFILE, "Too many open files")
+
+
+def test_a_client_that_has_gone_makes_no_room(loop_of_turns: Turns) -> None:
+    """Where the next client has gone before it was accepted, as some systems tell, no other has to give way."""
+    worker = Worker(loop_of_turns, Mock(**{"accept.side_effect": ConnectionAbortedError}))
+    loop_of_turns.take_turn()
     assert ([], 0) == (worker.clients, worker.made_room)
 
 
 def test_room_is_made_where_the_system_has_none(loop_of_turns: Turns) -> None:
     """Where accept() fails, as it does without a free descriptor, a connection has to give way."""
+    worker = Worker(loop_of_turns, Mock(**{"accept.side_effect": NO_DESCRIPTOR}))
+    loop_of_turns.take_turn()
+    assert ([], 1, []) == (worker.clients, worker.made_room, loop_of_turns.later)
 
-    def accept() -> None:
-        raise OSError(errno.EMFILE, "Too many open files")
 
-    listener = SimpleNamespace(accept=accept, setblocking=lambda _: None, setsockopt=lambda *_: None)
-    worker = Worker(loop_of_turns, listener)
-    loop_of_turns.turn()
-    assert ([], 1) == (worker.clients, worker.made_room)
+def test_a_pause_where_no_room_can_be_made(loop_of_turns: Turns, log_lines: "Lines") -> None:
+    """Where no connection gives way, the acceptor does not ask again at once, and says so once until it succeeds."""
+    accepted = (Mock(), ("192.0.2.1", 50000))
+    outcomes = [NO_DESCRIPTOR, NO_DESCRIPTOR, accepted, BlockingIOError, NO_DESCRIPTOR]
+    worker = Worker(loop_of_turns, Mock(**{"accept.side_effect": outcomes}))
+    worker.has_room_to_make = False
+    logged = []
+    for _ in range(4):
+        if loop_of_turns.turn is None:
+            loop_of_turns.later[-1]()
+        loop_of_turns.take_turn()
+        logged.append((len(worker.clients), loop_of_turns.turn is None, len(log_lines.json)))
+    assert [(0, True, 1), (0, True, 1), (1, False, 1), (1, True, 2)] == logged
+    assert {"cannot accept clients: Too many open files"} == {line["event"] for line in log_lines.json}
+    worker.acceptor.close(is_last=False)
+    loop_of_turns.later[-1].cancel.assert_called_once_with()
 
 
 @pytest.mark.parametrize(("is_last", "expected"), [(True, 2), (False, 0)])
@@ -172,7 +211,7 @@ def test_what_clients_do_not_read_is_bounded(
 ) -> None:
     """The kernel takes no megabytes of answers for a client that does not read them."""
     connect(1)
-    loop_of_turns.turn()
+    loop_of_turns.take_turn()
     assert 4 * UNREAD_BYTES >= worker.clients[0].getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
 
 
@@ -183,6 +222,6 @@ def test_a_client_without_an_address(loop_of_turns: Turns, tmp_path: Path) -> No
         listener.listen()
         worker = Worker(loop_of_turns, listener)
         client.connect(str(tmp_path / "socket"))
-        loop_of_turns.turn()
+        loop_of_turns.take_turn()
         assert [""] == worker.peers
         worker.close()
