@@ -1,5 +1,6 @@
 """What the HTTP server refuses by itself: in the form of every error, logged once, and the last of its connection."""
 
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -124,20 +125,27 @@ def test_a_client_that_takes_no_answers_is_disconnected(impatient: Service) -> N
         wait_until(is_reset, "the service closes the connection")
 
 
-def test_503_where_requests_wait_for_too_long(output: Path) -> None:
+def test_503_where_requests_wait_for_too_long(output: Path, tmp_path: Path) -> None:
     """What arrives while others wait for too long is refused at once, and what has waited twice as long in its turn."""
-    slow = head("GET /sleep?seconds=1.5 HTTP/1.1", "Host: test")
-    with running(output, arguments=["--limit", "wait=1"], WEB_CONCURRENCY=1) as service, ExitStack() as stack:
+    first, second = tmp_path / "first", tmp_path / "second"
+    with running(output, arguments=["--limit", "wait=0.2"], WEB_CONCURRENCY=1) as service, ExitStack() as stack:
         clients = [stack.enter_context(Client(service.port)) for _ in range(6)]
-        clients[0].send(slow)
+        for client in clients:  # The worker accepts it now, and not while it is at work.
+            assert example.ANSWER == client.ask(example.REQUEST).body
+        clients[0].send(head(f"GET /wait?gate={first} HTTP/1.1", "Host: test"))
         wait_until(lambda: scrape(service).samples["http_requests_in_progress"] == 1, "the first is worked on")
-        for client in clients[1:-1]:
-            client.send(slow)
+        clients[1].send(head(f"GET /wait?gate={second} HTTP/1.1", "Host: test"))
+        for client in clients[2:-1]:
+            client.send(example.REQUEST)
+        first.touch()
         wait_until(lambda: scrape(service).samples["http_requests_waiting"] == 3, "the others wait")
-        clients[-1].send(slow)
+        too_late = time.monotonic() + 0.5
+        wait_until(lambda: time.monotonic() > too_late, "they have waited for too long")
+        clients[-1].send(example.REQUEST)
+        second.touch()
         answers = [checked(client.receive()) for client in clients]
         assert [200, 200] == [answer.status for answer in answers[:2]]
-        for answer in answers[-2:]:
+        for answer in answers[2:]:
             assert "overloaded" in checked_problem(answer, 503)
             assert answer.headers["retry-after"] == "1"
             (line,) = service.requests(request_id=answer.headers["x-request-id"])
