@@ -1,13 +1,9 @@
 """The event loop: libuv's by uvloop where that is installed, asyncio's elsewhere."""
 
-import asyncio
-from importlib.util import find_spec
+# Here and not where a loop is made: loaded before the fork, the library's memory is shared by all processes.
+try:
+    from uvloop import new_event_loop
+except ImportError:
+    from asyncio import new_event_loop  # type: ignore[assignment]
 
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Make an event loop."""
-    if find_spec("uvloop") is None:
-        return asyncio.new_event_loop()
-    import uvloop  # noqa: PLC0415 - it may be missing
-
-    return uvloop.new_event_loop()
+__all__ = ["new_event_loop"]

@@ -1,19 +1,23 @@
 """The choice of the event loop."""
 
+import asyncio
+import importlib
 import sys
 
 import pytest
 import uvloop
 
-from app.serving.event_loop import new_event_loop
+from app.serving import event_loop
 
 
-@pytest.mark.parametrize("has_uvloop", [True, False])
-def test_event_loop(monkeypatch: pytest.MonkeyPatch, *, has_uvloop: bool) -> None:
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [(uvloop, uvloop.new_event_loop), (None, asyncio.new_event_loop)],
+    ids=["installed", "missing"],
+)
+def test_event_loop(monkeypatch: pytest.MonkeyPatch, module: object, expected: object) -> None:
     """The event loop is uvloop's where that is installed, and asyncio's elsewhere."""
-    if not has_uvloop:
-        monkeypatch.setitem(sys.modules, "uvloop", None)
-        monkeypatch.setattr("app.serving.event_loop.find_spec", lambda _: None)
-    loop = new_event_loop()
-    assert has_uvloop == isinstance(loop, uvloop.Loop)
-    loop.close()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "uvloop", module)
+        assert expected is importlib.reload(event_loop).new_event_loop
+    importlib.reload(event_loop)
