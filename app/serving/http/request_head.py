@@ -3,6 +3,7 @@
 import re
 from functools import lru_cache
 from http import HTTPMethod
+from ipaddress import IPv6Address
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
@@ -88,7 +89,7 @@ def _check_other_target(method: str, target: bytes) -> None:
     if target == b"*" and method == HTTPMethod.OPTIONS:
         return
     form = _TUNNEL if method == HTTPMethod.CONNECT else _ABSOLUTE
-    if not (form.fullmatch(target) and _has_idna_name(target)):
+    if not (form.fullmatch(target) and _can_be_in_url(target)):
         raise Rejection(400, "malformed HTTP: no valid target")
 
 
@@ -153,20 +154,22 @@ def _options(request: Request) -> list[bytes]:
 def _check_host(request: Request, value: bytes | None) -> None:
     if value is None and not request.is_http_1_0:
         raise Rejection(400, "malformed HTTP: no Host field")
-    if value is not None and not (_HOST.fullmatch(value) and _has_idna_name(value)):
+    if value is not None and not (_HOST.fullmatch(value) and _can_be_in_url(value)):
         raise Rejection(400, "malformed HTTP: no valid host in the Host field")
 
 
-def _has_idna_name(target_or_host: bytes) -> bool:
-    """Tell whether werkzeug can decode the name of the host: of one that is no IDNA it makes an error of its own."""
+def _can_be_in_url(target_or_host: bytes) -> bool:
+    """Tell whether werkzeug makes a URL of the host: of a name that is no IDNA, or of `[1:2]`, it makes an error."""
     lowered = target_or_host.lower()
-    if b"xn--" not in lowered:
+    if b"xn--" not in lowered and b"[" not in lowered:
         return True
     absolute = _ABSOLUTE.fullmatch(lowered)
-    name = (absolute[1] if absolute else lowered).partition(b":")[0]
+    host = absolute[1] if absolute else lowered
     try:
-        return bool(name.decode("idna"))
-    except UnicodeError:
+        if host.startswith(b"["):
+            return bool(IPv6Address(host[1:].partition(b"]")[0].decode()))
+        return bool(host.partition(b":")[0].decode("idna"))
+    except ValueError:  # UnicodeError is one.
         return False
 
 

@@ -441,6 +441,7 @@ def test_fields_that_say_who_goes_on(server: Target, lines: list[bytes], statuse
         (b"a" * 63, TWO),
         (b"xn--mnchen-3ya.example:80", TWO),
         (b"xn--a.xn--b", REFUSED),
+        (b"[1:2]", REFUSED),
         (b"a" * 64, REFUSED),
         (b"a..b", REFUSED),
         (b".a", REFUSED),

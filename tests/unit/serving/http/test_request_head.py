@@ -98,6 +98,8 @@ def test_target(first: bytes, target: str) -> None:
         (b"GET http:///a HTTP/1.1", 400, NO_TARGET),
         (b"GET http://user@a/ HTTP/1.1", 400, NO_TARGET),
         (b"GET http://xn--0/ HTTP/1.1", 400, NO_TARGET),
+        (b"GET http://[1:2]/ HTTP/1.1", 400, NO_TARGET),
+        (b"CONNECT [1:2]:443 HTTP/1.1", 400, NO_TARGET),
         (b"CONNECT http://a/ HTTP/1.1", 400, NO_TARGET),
         (b"GET /" + b"a" * 8190 + b" HTTP/1.1", 414, "the request line exceeds 8190 bytes"),
     ],
@@ -168,6 +170,8 @@ def test_host(host: bytes) -> None:
         b"\xe9",
         b"xn--0",
         b"xn--",
+        b"[1:2]",
+        b"[1.2.3.4]:80",
     ],
 )
 def test_host_that_is_none(host: bytes) -> None:
