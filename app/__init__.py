@@ -12,7 +12,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     # Not above: what imports a metric decides which files hold its value, and a server has to prepare these first.
     from app import sums  # noqa: PLC0415
     from app.observability import logs, metrics, middleware  # noqa: PLC0415
-    from app.web import openapi, probes, problems, server_options  # noqa: PLC0415
+    from app.web import conditions, openapi, probes, problems, server_options  # noqa: PLC0415
 
     settings = settings or Settings.from_environ(os.environ)
     logs.configure_unless_done(settings.log_level, settings.log_format)
@@ -20,6 +20,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.update(MAX_CONTENT_LENGTH=settings.max_body_bytes, REVISION=settings.revision)
     middleware.init_app(app, settings)
     problems.init_app(app)
+    conditions.init_app(app)
     app.register_blueprint(sums.blueprint)
     app.register_blueprint(probes.blueprint)
     app.register_blueprint(server_options.blueprint)

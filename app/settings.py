@@ -99,9 +99,12 @@ def _addresses(environ: Mapping[str, str], variable: str) -> tuple[str, ...]:
     if not text:
         return ()
     try:
-        return tuple(str(ipaddress.ip_address(address.strip())) for address in text.split(","))
+        addresses = tuple(str(ipaddress.ip_address(address.strip())) for address in text.split(","))
     except ValueError:
         raise SettingError(variable, text, "IP addresses of this machine, with commas between them") from None
+    if len(set(addresses)) < len(addresses) or {"::", "0.0.0.0"} <= set(addresses):  # noqa: S104 - what is refused
+        raise SettingError(variable, text, "different addresses (:: includes 0.0.0.0)")
+    return addresses
 
 
 def _networks(environ: Mapping[str, str], variable: str, default: str) -> str:

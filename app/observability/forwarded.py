@@ -3,8 +3,11 @@
 import ipaddress
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from werkzeug.exceptions import BadHost
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import Map
 from werkzeug.sansio.utils import get_current_url, get_host
 
 if TYPE_CHECKING:
@@ -66,12 +69,15 @@ class Forwarded:
 
 @lru_cache(maxsize=128)  # Of a proxy, they are the same again and again: 7 us less for each request.
 def _make_url(scheme: str, host: str | None, prefix: str) -> bool:
-    """Tell whether werkzeug makes a URL of them. On others, each view that asks for the URL of its request fails."""
-    try:
-        get_current_url(scheme, get_host(scheme, host), prefix)
-    except ValueError:  # UnicodeError is one, of a name that is no IDNA.
+    """Tell whether werkzeug makes a URL of them. On others routing fails, or each view that asks for its own URL."""
+    name = get_host(scheme, host)  # Empty for a host that is none.
+    if scheme not in {"http", "https"} or (host and not name) or (prefix and not prefix.startswith("/")):
         return False
-    return True
+    try:
+        Map().bind(name, url_scheme=scheme)
+        return urlsplit(get_current_url(scheme, name, prefix)).port != 0
+    except (BadHost, ValueError):  # UnicodeError is a ValueError, of a name that is no IDNA.
+        return False
 
 
 def _address(text: str) -> "IPv4Address | IPv6Address | None":

@@ -19,6 +19,10 @@ from app.observability.request_record import current_record
 LINE_BYTES = 4096
 LONG_TEXT_CHARACTERS = (1000, 300, 100, 30)
 
+# What stays of a line whose keys are too many, however short their values.
+_KEPT = ("timestamp", "level", "event", "request_id", "pid")
+LEFT_OUT = "keys_left_out"
+
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 Event = MutableMapping[str, Any]
@@ -82,25 +86,62 @@ def render(_logger: object, _level: str, event: Event) -> bytes:
     for characters in LONG_TEXT_CHARACTERS:
         if len(line) < LINE_BYTES:
             return line
-        line = _encode({key: _shorten(key, value, characters) for key, value in event.items()})
-    return line
+        shortened = {key: _shorten(key, value, characters) for key, value in event.items()}
+        line = _encode(shortened)
+    return line if len(line) < LINE_BYTES else _encode(_fitting(shortened))
 
 
 def _shorten(key: str, value: Any, characters: int) -> Any:
-    if isinstance(value, str | float | int | None) and len(str(value)) <= characters:
+    text = as_text(value)
+    if isinstance(value, str | float | int | None) and len(text) <= characters:
         return value
     # The start of a text and the end of a traceback say most.
-    return str(value)[-characters:] if key == "traceback" else str(value)[:characters]
+    return text[-characters:] if key == "traceback" else text[:characters]
+
+
+def _fitting(event: Event) -> Event:
+    kept = {key: event[key] for key in _KEPT if key in event}
+    others = {key: value for key, value in event.items() if key not in kept}
+    left_out = 0
+    room = LINE_BYTES - len(_encode({**kept, LEFT_OUT: len(others)}))
+    for key, value in others.items():
+        size = len(_encode({key: value}))
+        if size < room:
+            kept[key] = value
+            room -= size
+        else:
+            left_out += 1
+    return {**kept, LEFT_OUT: left_out}
+
+
+def as_text(value: Any) -> str:
+    """Make a text of any object: a bug in its `__repr__` is no reason to fail a request that only logs it."""
+    try:
+        return value if isinstance(value, str) else repr(value)
+    except Exception:  # noqa: BLE001 - whatever it raises
+        return f"<{type(value).__name__}>"
 
 
 def _encode(event: Event) -> bytes:
     try:
-        line = orjson.dumps(event, default=repr)
-    except orjson.JSONEncodeError:  # A text that is no Unicode, such as a file name in another encoding.
-        line = orjson.dumps(
-            {key: str(value).encode("utf-8", "backslashreplace").decode() for key, value in event.items()}
-        )
+        line = orjson.dumps(event, default=as_text)
+    except orjson.JSONEncodeError:
+        line = orjson.dumps({_valid(as_text(key)): _encodable(value) for key, value in event.items()})
     # In ASCII alone nothing can end a line, or turn it around on a terminal: neither U+2028 nor U+202E. Of what ASCII
     # has for terminals, JSON leaves one as it is: DEL.
     line = line if line.isascii() else json.dumps(orjson.loads(line)).encode()
     return line.replace(b"\x7f", b"\\u007f")
+
+
+def _encodable(value: Any) -> Any:
+    # An integer of more than 64 bits, a dict whose keys are no texts, or a text that is no Unicode, such as a file name
+    # in another encoding: the other values of the line stay what they are.
+    try:
+        orjson.dumps(value, default=as_text)
+    except orjson.JSONEncodeError:
+        return _valid(as_text(value))
+    return value
+
+
+def _valid(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

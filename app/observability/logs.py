@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from structlog.typing import Processor
 
-from app.observability.log_line import complete, escape, render
+from app.observability.log_line import as_text, complete, escape, render
 from app.observability.log_output import LogOutput
 
 LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
@@ -97,12 +97,11 @@ class _Forwarder(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             message = record.getMessage()
-        except (TypeError, ValueError):  # Arguments that do not fit are a reason to log, and not to fail.
-            message = f"{record.msg} {record.args}"
+        except Exception:  # noqa: BLE001 - arguments that do not fit are a reason to log, and not to fail
+            message = f"{as_text(record.msg)} {as_text(record.args)}"
         level = max((level for level in LEVELS if level <= record.levelno), default=logging.DEBUG)
         extra = {key: value for key, value in vars(record).items() if key not in _STANDARD}
-        log = structlog.get_logger().bind(**extra)
-        log.log(level, message, logger=record.name, exc_info=record.exc_info)
+        emit(level, {**extra, "event": message, "logger": record.name, "exc_info": record.exc_info})
 
 
 def _announce_dropped(lines: int) -> None:

@@ -61,6 +61,8 @@ class MeasuredResponse:
     def __next__(self) -> bytes:
         try:
             chunk = self._context.run(next, self._chunks)
+            if not isinstance(chunk, bytes):
+                raise TypeError(f"a piece of a response is {type(chunk).__name__}, and not bytes")  # noqa: TRY301
         except StopIteration:
             self._is_whole = True
             raise
@@ -93,7 +95,7 @@ class MeasuredResponse:
         record.status = 500
         record.error = type(error).__name__
         record.reason = reason
-        if isinstance(error, Exception):
+        if not isinstance(error, SystemExit | GeneratorExit):
             structlog.get_logger().exception(reason)
 
     def _end(self) -> None:

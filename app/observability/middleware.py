@@ -11,8 +11,8 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from app.observability import metrics, traces
 from app.observability.correlation import request_id, trace
 from app.observability.forwarded import Forwarded
-from app.observability.measured_response import MeasuredResponse
-from app.observability.request_body import body_bytes, is_chunked, receive_chunked
+from app.observability.measured_response import CLIENT_GONE, MeasuredResponse
+from app.observability.request_body import TooLargeBody, body_bytes, is_chunked, receive_chunked
 from app.observability.request_log import write_request
 from app.observability.request_record import ENVIRON_KEY, UNMATCHED, RequestRecord
 from app.observability.scoreboard import IN_PROGRESS, scoreboard
@@ -47,11 +47,13 @@ class RequestMiddleware:
         record = environ[ENVIRON_KEY] = self.describe(environ)
         record.queued = 0.0
         received = environ.get(RECEIVED_AT)
+        record.request_bytes = body_bytes(environ)
         if received is not None:
             record.queued, record.received = record.received - received, received
+            if record.request_bytes > self._max_body_bytes:
+                environ["wsgi.input"] = TooLargeBody()
         record.route = UNMATCHED
         record.response_bytes = 0
-        record.request_bytes = body_bytes(environ)
         scoreboard.count(IN_PROGRESS, 1)
         # Each request has a context of its own. A server may go on with a second one, in the same thread, before it
         # has closed the response to the first, and what a view binds to its log lines is that of its request alone.
@@ -90,8 +92,10 @@ class RequestMiddleware:
 
     def _finish(self, record: RequestRecord, environ: "WSGIEnvironment", request: Request | None) -> None:
         record.duration = monotonic() - record.received
-        if record.status >= 400 and record.reason is None:  # noqa: PLR2004 - the first error
-            record.reason = title(record.status)
+        if record.status >= 400:  # noqa: PLR2004 - the first error
+            record.reason = record.reason or title(record.status)
+        elif record.reason != CLIENT_GONE:  # Of an error that the application has answered within this request.
+            record.reason = None
         if request is not None:
             # What prometheus-flask-exporter's do_not_track() and exclude_all_metrics() leave on a request.
             record.is_tracked = not ("prom_do_not_track" in vars(request) or "prom_exclude_all" in vars(request))

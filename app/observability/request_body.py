@@ -3,6 +3,8 @@
 import io
 from typing import TYPE_CHECKING
 
+from werkzeug.exceptions import RequestEntityTooLarge
+
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
@@ -30,7 +32,18 @@ def receive_chunked(environ: "WSGIEnvironment", limit: int) -> int:
     it (werkzeug 3.1, LimitedStream.readall). With one, it answers 413.
     """
     body = environ["wsgi.input"].read(limit + 1)
-    environ["wsgi.input"] = io.BytesIO(body)
+    environ["wsgi.input"] = io.BytesIO(body) if len(body) <= limit else TooLargeBody()
     environ["CONTENT_LENGTH"] = str(len(body) if len(body) <= limit else UNKNOWN_BYTES)
     del environ["HTTP_TRANSFER_ENCODING"]
     return len(body)
+
+
+class TooLargeBody(io.RawIOBase):
+    """A body that the server has not taken, since it is larger than the limit: to read it is a 413.
+
+    A view may have a larger limit of its own (Flask's `request.max_content_length`). It must not get an empty body.
+    """
+
+    def readinto(self, _buffer: object) -> int:
+        """Read nothing."""
+        raise RequestEntityTooLarge

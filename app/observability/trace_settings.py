@@ -63,6 +63,8 @@ def _url(environ: Mapping[str, str], variable: str) -> str:
     try:
         url = urlsplit(text)
         is_valid = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+        if variable == "OTEL_EXPORTER_OTLP_ENDPOINT":  # The path of OTLP comes behind it.
+            is_valid = is_valid and not {"?", "#"} & {*text}
     except ValueError:
         is_valid = False
     if text and not (is_valid and text.isascii() and text.isprintable() and " " not in text):

@@ -1,5 +1,6 @@
 """The start of the server, up to the moment at which gunicorn takes over."""
 
+import errno
 import os
 import sys
 import time
@@ -88,9 +89,12 @@ def _check_port(variable: str, port: int, settings: Settings) -> None:
             for listener in listen_on_all(addresses(settings.bind), port):
                 listener.close()
         except OSError as error:
-            if time.monotonic() < until and not isinstance(error, PermissionError):
+            if error.errno == errno.EADDRINUSE and time.monotonic() < until:
                 time.sleep(0.1)
                 continue
+            if settings.bind and error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+                where = ", ".join(settings.bind)
+                _exit(PORT_TAKEN, f"cannot listen on {where}: {error.strerror}; set BIND to this machine's own", "BIND")
             _exit(
                 PORT_TAKEN, f"cannot listen on port {port}: {error.strerror}; set {variable} to another port", variable
             )

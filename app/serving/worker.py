@@ -121,9 +121,13 @@ class Worker(BaseWorker):  # type: ignore[misc]
 
     def _heartbeat(self) -> None:
         self.notify()
-        if os.getppid() != self.ppid and self.alive:
-            self.log.error("worker %s exiting: lost its master", self.pid)
-            self.handle_exit(signal.SIGTERM, None)
+        if os.getppid() != self.ppid:
+            if self.alive:
+                self.log.error("worker %s exiting: lost its master", self.pid)
+                super().handle_exit(signal.SIGTERM, None)
+                scoreboard.set_state(self.slot, WorkerState.LEAVING)
+            # Without draining: the next start waits for the port.
+            self._server.stop(self._grace)
 
     def _count(self) -> None:
         self.nr += 1

@@ -155,6 +155,13 @@ def test_other_than_addresses_is_refused(value: str) -> None:
     assert expected == str(refusal({"BIND": value}))
 
 
+@pytest.mark.parametrize("value", ["127.0.0.1,127.0.0.1", "::1,0::1", "::,0.0.0.0"])
+def test_an_address_twice_is_refused(value: str) -> None:
+    """No port can be listened on twice."""
+    expected = f"BIND is {value!r}, but must be different addresses (:: includes 0.0.0.0)"
+    assert expected == str(refusal({"BIND": value}))
+
+
 VARIABLES = [*(name for name, *_ in NUMBERS + CHOICES), "BIND", "FORWARDED_ALLOW_IPS", "REVISION"]
 
 

@@ -75,6 +75,7 @@ class Acceptor:
         try:
             client, address = self._listener.accept()
         except (BlockingIOError, ConnectionAbortedError):  # Another worker was quicker, or the client has gone.
+            self._pause = None
             return False
         except OSError as error:  # Out of descriptors, most likely.
             if not self._make_room():

@@ -84,9 +84,8 @@ class ConnectionTable:
         """Choose those that give way to new ones."""
         yielding = [c for c in self._connections if c.state in _SILENT]
         if not yielding:
-            # A client that does not read its answer gives way last, but does: a worker out of descriptors would
-            # otherwise try to accept for ever, and do nothing else.
-            yielding = [c for c in self._connections if c.state is not State.WAITING]
+            # A client that does not read its answer gives way last. One that is being served does not: it came first.
+            yielding = [c for c in self._connections if c.state is State.RESPONDING and c.is_paused]
         # Not by the deadline: that of a request which has just begun is sooner than that of a silent connection.
         return heapq.nsmallest(math.ceil(len(yielding) / _EVICTED_SHARE), yielding, key=lambda c: c.started)
 

@@ -100,6 +100,11 @@ class Dispatcher:
         self._ready.append(connection)
         self._schedule()
 
+    def look_after(self, now: float) -> None:
+        """Reject what has waited for too long, and would wait on: views may keep all threads."""
+        while self._queue.is_too_late(now):
+            self._begin(self._take())
+
     def close(self) -> None:
         """Abandon what still runs in threads."""
         if self._pool is not None:
@@ -158,7 +163,7 @@ class Dispatcher:
         request.body, request.fields = b"", []  # The environ has a copy.
         keep_alive = request.keep_alive and not request.is_too_large and not self.closes_connections
         connection.respond()
-        return Response(self._service.application, environ, keep_alive=keep_alive)
+        return Response(self._service.application, environ, keep_alive=keep_alive, is_aborted=self._service.is_aborted)
 
     def _go_on(self, connection: Connection) -> None:
         response = connection.response or self._begin(connection)

@@ -24,6 +24,7 @@ class RequestReader:
         self._limits = limits
         self._send_continue = send_continue
         self._partial = b""  # Of a head.
+        self._searched = 0  # Of that: a head may come byte by byte.
         self._head_bytes = 0
         self._has_skipped_line = False
         self._chunks: ChunkedDecoder | None = None
@@ -43,6 +44,7 @@ class RequestReader:
         """Get ready for the next request."""
         self.request = Request()
         self._partial = b""
+        self._searched = 0
         self._head_bytes = 0
         self._has_skipped_line = False
         self._chunks = None
@@ -78,10 +80,11 @@ class RequestReader:
             if not data:
                 return None
         self.request.started = self.request.started or now
-        end = data.find(b"\r\n\r\n")
+        end = data.find(b"\r\n\r\n", self._searched)
         if end == -1:
             self._partial = data
             self._check_partial_head()
+            self._searched = max(0, len(data) - 3)
             return None
         self._partial = b""
         read_head(self.request, data[: end + 4], self._limits)
@@ -99,14 +102,15 @@ class RequestReader:
         return data[2:]
 
     def _check_partial_head(self) -> None:
-        line, end, fields = self._partial.partition(b"\r\n")
-        if end:
-            read_request_line(self.request, line, self._limits)
-        if len(line) > self._limits.request_line_bytes:
+        line_end = self._partial.find(b"\r\n")
+        line_bytes = len(self._partial) if line_end == -1 else line_end
+        if line_end != -1 and not self.request.target:
+            read_request_line(self.request, self._partial[:line_end], self._limits)
+        if line_bytes > self._limits.request_line_bytes:
             raise Rejection(414, f"the request line exceeds {self._limits.request_line_bytes} bytes")
-        if len(fields) > self._limits.field_bytes:
+        if len(self._partial) - line_bytes - 2 > self._limits.field_bytes:
             raise Rejection(431, f"the header fields exceed {self._limits.field_bytes} bytes")
-        if _BARE_LINE_FEED.search(self._partial):
+        if _BARE_LINE_FEED.search(self._partial, self._searched):
             raise Rejection(400, "malformed HTTP: a line of the head ends without CRLF")
 
     def _expect_body(self) -> None:

@@ -28,12 +28,20 @@ _BODILESS = ("1", "204", "304")
 class Response:
     """A call in progress: `read()` returns the next bytes to send, and None behind the last ones; `close()` ends it."""
 
-    def __init__(self, application: "WSGIApplication", environ: "WSGIEnvironment", *, keep_alive: bool) -> None:
+    def __init__(
+        self,
+        application: "WSGIApplication",
+        environ: "WSGIEnvironment",
+        *,
+        keep_alive: bool,
+        is_aborted: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.environ = environ
         self.keep_alive = keep_alive
         self.has_begun = False
         self.is_exhausted = False
         self._application = application
+        self._is_aborted = is_aborted
         self._status = ""
         self._headers: list[tuple[str, str]] = []
         self._written: list[bytes] = []
@@ -68,7 +76,9 @@ class Response:
         try:
             if close is not None:
                 close()
-        except Exception:  # noqa: BLE001 - whatever a bug raises, the response is over
+        except BaseException:  # SystemExit included: whatever a view raises may end one request alone.
+            if self._is_aborted():
+                raise
             _log.exception("the application failed to close a response")
         # Flask keeps a request that it finds no view for, until the next garbage collection.
         self.environ["wsgi.input"] = io.BytesIO()
@@ -100,6 +110,9 @@ class Response:
         text = status + "".join([name + value for name, value in headers])
         if "\n" in text or "\r" in text:
             raise ValueError("a line break in a header of the response")
+        text.encode("latin-1")
+        if not all(value.isdecimal() for name, value in headers if name.lower() == "content-length"):
+            raise ValueError("a Content-Length that is no number")
         self._status, self._headers = status, headers
         return self._written.append
 
@@ -131,7 +144,6 @@ class Response:
         """Make the head; `size` is the size of the body where it is known without a Content-Length."""
         if not self._status:
             raise AssertionError("the application has not called start_response")
-        self.has_begun = True
         lines = [f"HTTP/1.1 {self._status}"]
         has_date = False
         for name, value in self._headers:
@@ -149,7 +161,9 @@ class Response:
         self._choose_framing(lines, size)
         # HTTP/1.0 keeps a connection only if both sides say so.
         lines.append("Connection: keep-alive\r\n\r\n" if self.keep_alive else "Connection: close\r\n\r\n")
-        return "\r\n".join(lines).encode("latin-1")
+        head = "\r\n".join(lines).encode("latin-1")
+        self.has_begun = True
+        return head
 
     def _choose_framing(self, lines: list[str], size: int | None) -> None:
         is_head = self.environ["REQUEST_METHOD"] == "HEAD"

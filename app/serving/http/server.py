@@ -110,6 +110,7 @@ class HttpServer:
 
     def _look_after(self, now: float) -> None:
         self._service.heartbeat()
+        self._dispatcher.look_after(now)
         for connection in self._connections.expired(now):
             if connection.state is State.RECEIVING:
                 self._dispatcher.rejected(connection, Rejection(408, "the rest of the request did not arrive in time"))

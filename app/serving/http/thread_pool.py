@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 from app.serving.http.connection import Connection
 from app.serving.http.response import Response
@@ -23,9 +24,22 @@ class ThreadPool:
     ) -> None:
         self._loop = loop
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="application")
+        self._start(threads)
         self._idle = threads
         self._finish = finish
         self._refill = refill
+
+    def _start(self, threads: int) -> None:
+        # All at once: where the system has no room for a thread, the worker does not start. Started when they are
+        # needed, as the executor does it, each one that fails would be missing for good.
+        started = Barrier(threads + 1)
+        try:
+            for _ in range(threads):
+                self._executor.submit(started.wait)
+            started.wait()
+        except RuntimeError:
+            started.abort()
+            raise
 
     @property
     def has_room(self) -> bool:

@@ -28,6 +28,10 @@ class WorkQueue:
             self._waiting.popleft()
         return bool(self._waiting) and now - self._waiting[0].request.received > self._wait
 
+    def is_too_late(self, now: float) -> bool:
+        """Tell whether the first request has waited for so long that it is rejected in its turn."""
+        return self.is_late(now) and now - self._waiting[0].request.received > 2 * self._wait
+
     def put(self, connection: Connection) -> None:
         """Add a request."""
         self._waiting.append(connection)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from werkzeug.routing import Map
 from werkzeug.wrappers import Request
 
 from app.observability.forwarded import Forwarded
@@ -91,10 +92,17 @@ def test_scheme_host_and_prefix(peer: str, expected: dict[str, str]) -> None:
     assert (expected, peer) == ({key: environ[key] for key in BEFORE}, environ["REMOTE_ADDR"])
 
 
-@pytest.mark.parametrize("prefix", [":x", ":80:1"])
-def test_a_prefix_that_makes_no_url(prefix: str) -> None:
-    """It is ignored together with scheme and host; the address of the client is believed."""
-    forwarded = FORWARDED | {"HTTP_X_FORWARDED_FOR": "198.51.100.1", "HTTP_X_FORWARDED_PREFIX": prefix}
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        *(("PREFIX", value) for value in (":x", ":80:1", "shop", "?a", "http://x")),
+        *(("HOST", value) for value in ("a" * 64 + ".com", "a..b", ".", "[::1", "[1:2]", "a/b", "user@a", "a:65536")),
+        *(("PROTO", value) for value in ("ftp", "a b", "javascript")),
+    ],
+)
+def test_no_url(header: str, value: str) -> None:
+    """What makes no URL is ignored, together with the other two; the address of the client is believed."""
+    forwarded = FORWARDED | {"HTTP_X_FORWARDED_FOR": "198.51.100.1", f"HTTP_X_FORWARDED_{header}": value}
     environ: dict[str, Any] = {"REMOTE_ADDR": "10.0.0.1", **BEFORE, **forwarded}
     Forwarded(PROXIES).apply(environ)
     assert (BEFORE, "198.51.100.1") == ({key: environ[key] for key in BEFORE}, environ["REMOTE_ADDR"])
@@ -110,3 +118,4 @@ def test_the_url_of_a_request_can_be_made(host: str, prefix: str) -> None:
     environ: dict[str, Any] = {"REMOTE_ADDR": "10.0.0.1", **BEFORE, **forwarded}
     Forwarded(PROXIES).apply(environ)
     assert Request(environ).root_url.startswith("http://")
+    Map().bind(Request(environ).host)

@@ -133,7 +133,33 @@ def test_levels_of_others(log_lines: "Lines", number: int) -> None:
 def test_record_with_wrong_arguments(log_lines: "Lines") -> None:
     """A record whose arguments do not fit its text costs no request: it is a line, not an exception."""
     logging.getLogger("library").error("%d of %d", "one")  # noqa: PLE1206 - as a careless library does
-    assert log_lines.json
+    assert "%d of %d ('one',)" == log_lines.only["event"]
+
+
+class Unprintable:
+    """An object that fails to describe itself, as one of a database that is detached by now."""
+
+    def __repr__(self) -> str:
+        """Fail."""
+        raise LookupError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra", "expected"),
+    [
+        pytest.param(("user %(name)s", {"nam": 1}), {}, {"event": "user %(name)s {'nam': 1}"}, id="wrong name"),
+        pytest.param(("user %s", Unprintable()), {}, {"event": "user %s <tuple>"}, id="argument"),
+        pytest.param((Unprintable(),), {}, {"event": "<Unprintable> ()"}, id="message"),
+        pytest.param(("user",), {"who": Unprintable()}, {"event": "user", "who": "<Unprintable>"}, id="extra"),
+        pytest.param(("user",), {"self": 1, "level": 2}, {"event": "user", "self": 1, "level": "warning"}, id="names"),
+    ],
+)
+def test_a_record_fails_no_request(
+    log_lines: "Lines", arguments: tuple[Any, ...], extra: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """Whatever a library hands over is logged as far as it goes."""
+    logging.getLogger("library").warning(*arguments, extra=extra)
+    assert expected.items() <= log_lines.only.items()
 
 
 @pytest.mark.parametrize(
@@ -271,7 +297,7 @@ def test_text_cannot_break_a_line(log_lines: "Lines", text: str) -> None:
 def test_text_that_is_no_unicode_is_escaped(log_lines: "Lines") -> None:
     """A lone surrogate, as in a file name of another encoding, comes as an escape that every parser takes."""
     structlog.get_logger().info("a\ud800b", number=1)
-    assert ("a\\ud800b", "1") == (log_lines.only["event"], log_lines.only["number"])
+    assert ("a\\ud800b", 1) == (log_lines.only["event"], log_lines.only["number"])
 
 
 @example("", "\ud800")
@@ -288,13 +314,14 @@ def test_any_text_is_one_line(log_lines: "Lines", event: str, member: str) -> No
 
 @pytest.mark.parametrize(
     "value",
-    [object(), 2**80, {1, 2}, b"\xff", Exception("x"), float("nan"), 1 + 2j],
+    [object(), 2**80, {1, 2}, {1: 2}, b"\xff", Exception("x"), float("nan"), 1 + 2j, Unprintable(), [Unprintable()]],
     ids=lambda value: type(value).__name__,
 )
 def test_any_value_is_logged(log_lines: "Lines", value: Any) -> None:
-    """A value that JSON does not know is no reason to lose the line."""
-    structlog.get_logger().info("event", value=value)
-    assert "value" in log_lines.only
+    """A value that JSON does not know is no reason to lose the line, nor to change the other values."""
+    structlog.get_logger().info("event", value=value, none=None, number=1)
+    line = log_lines.only
+    assert ("value" in line, None, 1) == (True, line["none"], line["number"])
 
 
 @pytest.mark.parametrize(
@@ -309,6 +336,16 @@ def test_line_fits_a_pipe(log_lines: "Lines", text: str, members: list[str]) -> 
     (raw,) = log_lines.raw
     assert len(raw) < 4096
     assert [*members, "pid"] == list(json.loads(raw))[2:]
+
+
+@pytest.mark.parametrize("name", ["key{}", "{}" + "é" * 200], ids=["many", "long"])
+def test_line_with_too_many_keys(log_lines: "Lines", name: str) -> None:
+    """Of a line with hundreds of keys, as of a query that a view logs, those that fit stay."""
+    structlog.get_logger().info("form", **{name.format(number): number for number in range(600)})
+    (raw,) = log_lines.raw
+    line = log_lines.only
+    assert (True, "form", True) == (len(raw) < 4096, line["event"], "pid" in line)
+    assert 600 == line["keys_left_out"] + len(line) - len(("timestamp", "level", "event", "pid", "keys_left_out"))
 
 
 def test_what_is_left_of_a_long_line(log_lines: "Lines") -> None:

@@ -1,13 +1,15 @@
 """The measuring point: every request passes it once, and its line in the log and the metrics are told the same."""
 
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
+from io import BytesIO
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, request
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, sampling
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -22,7 +24,7 @@ from app.observability.metrics import metrics
 from app.observability.middleware import RequestMiddleware, init_app
 from app.observability.otel.request_span import RequestSpan
 from app.observability.otel.request_spans import RequestSpans
-from app.observability.request_record import current_record
+from app.observability.request_record import ENVIRON_KEY, current_record
 from app.observability.scoreboard import IN_PROGRESS, scoreboard
 from app.settings import Settings
 
@@ -181,7 +183,12 @@ def test_response_that_fails_to_close(
 
 
 @pytest.mark.parametrize(
-    ("error", "events"), [(LookupError, ["unhandled exception", "request"]), (SystemExit, ["request"])]
+    ("error", "events"),
+    [
+        (LookupError, ["unhandled exception", "request"]),
+        (CancelledError, ["unhandled exception", "request"]),
+        (SystemExit, ["request"]),
+    ],
 )
 def test_crash(
     measure: Callable[..., RequestMiddleware],
@@ -219,6 +226,51 @@ def test_crash_while_the_body_is_made(
     assert "LookupError: secret" in traceback["traceback"]
     assert (500, "LookupError", traceback["event"]) == (line["status"], line["error"], line["reason"])
     assert traceback["request_id"] == line["request_id"]
+
+
+def test_a_piece_that_is_text(measure: Callable[..., RequestMiddleware], clock: Clock, log_lines: "Lines") -> None:
+    """A response of text instead of bytes is the application's error, whichever server meets it."""
+    with pytest.raises(TypeError):
+        serve(measure(answering(Body(clock, "text"))), environ())  # type: ignore[arg-type]
+    line = log_lines.json[-1]
+    assert (500, "TypeError") == (line["status"], line["error"])
+
+
+def test_a_reason_is_that_of_the_answer(measure: Callable[..., RequestMiddleware], log_lines: "Lines") -> None:
+    """An error that the application has met and made a good answer of is not the request's."""
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ[ENVIRON_KEY].reason = "Not Found"
+        start_response("200 OK", [])
+        return [b"a"]
+
+    serve(measure(application), environ())
+    assert (200, False) == (log_lines.only["status"], "reason" in log_lines.only)
+
+
+@pytest.mark.parametrize("limit", [20, None])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"CONTENT_LENGTH": "11", "wsgi.input": b""}, id="not taken"),
+        pytest.param({"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input": b"a" * 11}, id="chunked"),
+    ],
+)
+def test_a_view_with_a_larger_limit(
+    make_settings: Callable[..., Settings], log_lines: "Lines", body: dict[str, Any], limit: int | None
+) -> None:
+    """What the server has not taken, or not whole, is a 413 for a view that would take it, and no empty body."""
+    app = Flask("larger", static_folder=None)
+    init_app(app, make_settings(max_body_bytes=10))
+
+    @app.post("/")
+    def view() -> str:
+        request.max_content_length = limit
+        return str(len(request.get_data()))
+
+    received = {"request.received_at": 0.0, "wsgi.input_terminated": True, "REQUEST_METHOD": "POST"}
+    serve(app, environ() | received | body | {"wsgi.input": BytesIO(body["wsgi.input"])})
+    assert (413, 11) == (log_lines.only["status"], log_lines.only["request_bytes"])
 
 
 def test_client_that_is_gone(measure: Callable[..., RequestMiddleware], clock: Clock, log_lines: "Lines") -> None:

@@ -122,6 +122,8 @@ def test_resource(environ: dict[str, str], expected: dict[str, str]) -> None:
             )
         ),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a b", "a URL such as http://collector:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:4318?x=1", "a URL such as http://collector:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:4318#x", "a URL such as http://collector:4318"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://ä", "a URL such as http://collector:4318"),
         *(
             ("OTEL_EXPORTER_OTLP_TIMEOUT", value, "a whole number from 1 to 600")

@@ -111,6 +111,20 @@ def test_a_port_that_is_not_permitted(prepare: Prepare, lines: "Lines", monkeypa
     assert (69, expected) == (end.value.code, lines.only["event"])
 
 
+@pytest.mark.parametrize("address", ["192.0.2.1", "fe80::1%nope"])
+def test_an_address_of_another_machine(
+    prepare: Prepare, lines: "Lines", monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """There is nothing to wait for, and it is not the port that has to be changed."""
+    monkeypatch.setattr(start, "PATIENCE_SECONDS", 3600.0)
+    with pytest.raises(SystemExit) as end:
+        prepare(BIND=address)
+    line = lines.only
+    assert (69, "BIND") == (end.value.code, line["variable"])
+    assert line["event"].startswith(f"cannot listen on {address}: ")
+    assert line["event"].endswith("; set BIND to this machine's own")
+
+
 def test_no_room_for_the_metrics(prepare: Prepare, lines: "Lines", monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the files of the metrics cannot be made, the start ends with 73 and one line that names the place."""
 

@@ -26,11 +26,14 @@ class Double:
     deadline: float
     memory_bytes: int
     held_bytes: int = 0
+    is_paused: bool = True
 
 
-def connection(state: State = State.IDLE, time: float = NOW, held: int = BODY_BYTES) -> Any:
+def connection(
+    state: State = State.IDLE, time: float = NOW, is_paused: object = True, *, held: int = BODY_BYTES
+) -> Any:
     """Make a connection that began, was last heard of and will end at a time, with a request of a given size."""
-    return Double(state, time, time, time, held)
+    return Double(state, time, time, time, held, is_paused=bool(is_paused))
 
 
 def table_of(*connections: Any) -> ConnectionTable:
@@ -84,10 +87,11 @@ def test_is_full(number: int, opening: int, *, expected: bool) -> None:
         pytest.param([(State.RESPONDING, 1.0), (State.CLOSING, 2.0)], [1], id="closing before not reading"),
         pytest.param([(State.RESPONDING, 2.0), (State.RESPONDING, 1.0)], [1], id="not reading in the end"),
         pytest.param([(State.WAITING, 1.0)], [], id="not one that waits for its turn"),
+        pytest.param([(State.RESPONDING, 1.0, False), (State.RESPONDING, 2.0)], [1], id="not one that is served"),
         pytest.param([(State.IDLE, float(n)) for n in range(128)], [0, 1], id="several of many"),
     ],
 )
-def test_which_give_way(members: list[tuple[State, float]], expected: list[int]) -> None:
+def test_which_give_way(members: list[Any], expected: list[int]) -> None:
     """Room is made by those that have been silent for the longest time."""
     connections = [connection(*member) for member in members]
     assert expected == indexes(table_of(*connections).longest_silent(), connections)
@@ -114,7 +118,7 @@ def test_which_request_is_too_much(times: list[float], grown: int, expected: int
     "other",
     [
         pytest.param(connection(State.WAITING, STALLED), id="it waits for its turn"),
-        pytest.param(connection(State.RECEIVING, STALLED, LIMITS.large_bytes), id="it is small"),
+        pytest.param(connection(State.RECEIVING, STALLED, held=LIMITS.large_bytes), id="it is small"),
         pytest.param(connection(State.RESPONDING, STALLED), id="it is being answered"),
     ],
 )

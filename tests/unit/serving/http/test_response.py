@@ -2,7 +2,9 @@
 
 import io
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -332,6 +334,39 @@ def test_close_that_fails(log_lines: "Lines") -> None:
     expected = ("error", "the application failed to close a response")
     assert expected == (log_lines.only["level"], log_lines.only["event"])
     assert log_lines.only["traceback"].endswith("LookupError: a bug\n")
+
+
+@pytest.mark.parametrize("is_aborted", [True, False])
+def test_close_that_exits(log_lines: "Lines", *, is_aborted: bool) -> None:
+    """A SystemExit of the application's own ends the response alone; that of a signal goes on."""
+
+    class Exiting(Body):
+        def close(self) -> None:
+            """Exit."""
+            sys.exit(1)
+
+    environ = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}
+    response = Response(answering(Exiting(b"a")), environ, keep_alive=True, is_aborted=lambda: is_aborted)
+    with pytest.raises(SystemExit) if is_aborted else nullcontext():
+        pieces_of(response)
+    assert (0 if is_aborted else 1) == len(log_lines.json)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        ("200 ✓", []),
+        ("200 OK", [("X-Name", "€")]),
+        ("200 OK", [("Content-Length", "-2")]),
+        ("200 OK", [("Content-Length", "two")]),
+    ],
+)
+def test_head_that_cannot_be_sent(status: str, headers: list[tuple[str, str]]) -> None:
+    """What is no head of HTTP is the application's error, before anything is sent."""
+    response = response_to(answering([b"a"], *headers, status=status))
+    with pytest.raises(ValueError, match=r"latin-1|no number"):
+        response.read()
+    assert not response.has_begun
 
 
 @pytest.mark.parametrize(("has_body", "body"), [(True, b"why"), (False, b"")])

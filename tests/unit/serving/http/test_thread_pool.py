@@ -1,8 +1,15 @@
 """The pool of threads: responses run beside each other, each whole in one thread."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.serving.http.limits import Limits
+from app.serving.http.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
     from tests.unit.serving.http.conftest import Running
@@ -78,3 +85,38 @@ def test_a_response_stays_in_its_thread(serve: Serve) -> None:
     server.wait_until(lambda: server.served)
     assert (4, 1) == (len(threads), len(set(threads)))
     assert threads[0].name.startswith("application")
+
+
+def test_threads_that_do_not_start(loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has no room for all threads there is no pool, and none of those that have started stays."""
+    submit = ThreadPoolExecutor.submit
+    started: list[object] = []
+
+    def submit_twice(executor: ThreadPoolExecutor, *arguments: Any) -> object:
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        started.append(submit(executor, *arguments))
+        return started[-1]
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", submit_twice)
+    with pytest.raises(RuntimeError):
+        ThreadPool(loop, 3, lambda *_: None, lambda: None)
+    assert {threading.BrokenBarrierError} == {type(future.exception(20)) for future in started}  # type: ignore[attr-defined]
+
+
+def test_a_request_waits_for_no_thread_for_ever(serve: Serve) -> None:
+    """Where views keep all threads, a request that has waited for too long is rejected meanwhile."""
+    gate = threading.Event()
+
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        gate.wait(20)
+        start_response("200 OK", [])
+        return [b"done"]
+
+    server = serve(application, threads=2, limits=Limits(body_bytes=0, wait=0.01))
+    clients = [server.client() for _ in range(3)]
+    for client in clients:
+        client.send(GET)
+    assert 503 == clients[-1].receive().status
+    gate.set()
+    assert [b"done"] * 2 == [client.receive().body for client in clients[:2]]

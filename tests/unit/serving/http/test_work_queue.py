@@ -48,6 +48,12 @@ def test_overload(connections: list[Any], *, expected: bool) -> None:
     assert expected == queue_of(*connections).is_late(3.0)
 
 
+@pytest.mark.parametrize(("now", "expected"), [(2.0, False), (3.5, False), (5.0, False), (5.1, True)])
+def test_too_late(now: float, *, expected: bool) -> None:
+    """The first one has waited for too long at twice the time at which no more come."""
+    assert expected == queue_of(waiting(0.5, is_closed=True), waiting(1.0)).is_too_late(now)
+
+
 def test_end_of_an_overload() -> None:
     """What has been taken out no longer stands in the way."""
     queue = queue_of(waiting(0.0), waiting(2.0))
