@@ -46,7 +46,7 @@ class Forwarded:
             environ["REMOTE_ADDR"] = self._client(peer, environ["HTTP_X_FORWARDED_FOR"])
         fixed = environ.copy()
         self._proxy_fix(fixed, lambda *_: lambda _: None)
-        if _make_url(fixed["wsgi.url_scheme"], fixed.get("HTTP_HOST"), fixed.get("SCRIPT_NAME", "")):
+        if _is_url(fixed["wsgi.url_scheme"], fixed.get("HTTP_HOST"), fixed.get("SCRIPT_NAME", "")):
             environ.update(fixed)
 
     def _client(self, peer: str, forwarded_for: str) -> str:
@@ -68,14 +68,14 @@ class Forwarded:
 
 
 @lru_cache(maxsize=128)  # Of a proxy, they are the same again and again: 7 us less for each request.
-def _make_url(scheme: str, host: str | None, prefix: str) -> bool:
+def _is_url(scheme: str, host: str | None, prefix: str) -> bool:
     """Tell whether werkzeug makes a URL of them. On others routing fails, or each view that asks for its own URL."""
     name = get_host(scheme, host)  # Empty for a host that is none.
     if scheme not in {"http", "https"} or (host and not name) or (prefix and not prefix.startswith("/")):
         return False
     try:
         Map().bind(name, url_scheme=scheme)
-        return urlsplit(get_current_url(scheme, name, prefix)).port != 0
+        return urlsplit(get_current_url(scheme, name, prefix)).port != 0  # Above 65535 it raises ValueError.
     except (BadHost, ValueError):  # UnicodeError is a ValueError, of a name that is no IDNA.
         return False
 

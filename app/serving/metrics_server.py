@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 1.0
 
 # A process that does not end in this time after a SIGTERM hangs, or has been suspended: the stop goes on without it.
-END_SECONDS = 2.0
+STOP_SECONDS = 2.0
+
 LIMITS = Limits(body_bytes=0, connections=64)
 
 
@@ -79,7 +80,7 @@ class MetricsServer:
             process = psutil.Process(self._pid)
             process.terminate()
             try:
-                process.wait(END_SECONDS)
+                process.wait(STOP_SECONDS)
             except psutil.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -5,30 +5,33 @@ import re
 from flask import Flask, request
 from werkzeug.http import parse_date
 
-_DATES = ("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE", "HTTP_IF_RANGE")
+_DATES = ("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE")
 _ONE_RANGE = re.compile("bytes=([0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})")
 
 
 def init_app(app: Flask) -> None:
-    """Take from each request the fields that Flask's files would fail on, or answer with an error for nothing."""
+    """Take from each request the fields that have no meaning, and that werkzeug answers with an error."""
     app.before_request(_ignore)
 
 
 def _ignore() -> None:
     environ = request.environ
     for name in _DATES:
-        if name in environ and not _is_date_or_tag(environ[name]):
+        if name in environ and not _can_be_parsed(environ[name]):
             del environ[name]
-            if name == "HTTP_IF_RANGE":  # The condition does not hold.
-                environ.pop("HTTP_RANGE", None)
-    # Of a unit that is unknown, of several ranges at once, and with another method, a range may or must be ignored.
-    if "HTTP_RANGE" in environ and not (request.method == "GET" and _ONE_RANGE.fullmatch(environ["HTTP_RANGE"])):
+    if "HTTP_RANGE" in environ and not _has_meaning(environ["HTTP_RANGE"], environ.get("HTTP_IF_RANGE", "")):
         del environ["HTTP_RANGE"]
+        environ.pop("HTTP_IF_RANGE", None)
 
 
-def _is_date_or_tag(text: str) -> bool:
+def _has_meaning(byte_range: str, condition: str) -> bool:
+    # With another method and of an unknown unit, a range must be ignored; of several ranges at once, it may be.
+    return request.method == "GET" and bool(_ONE_RANGE.fullmatch(byte_range)) and _can_be_parsed(condition)
+
+
+def _can_be_parsed(date: str) -> bool:
     try:
-        parse_date(text)
+        parse_date(date)
     except OverflowError:  # A year of twenty digits: werkzeug 3.1 makes a 500 of it.
         return False
     return True

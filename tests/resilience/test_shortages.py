@@ -15,7 +15,7 @@ from tests.support import example
 from tests.support.http_client import Client, exchange, post
 from tests.support.load import Load, check_agreement
 from tests.support.scraping import REQUESTS, scrape
-from tests.support.service import Service, running, wait_until, wait_until_workers
+from tests.support.service import Service, running, wait_until, wait_until_all_serve
 
 DESCRIPTORS = 64
 
@@ -91,9 +91,8 @@ def limit_descriptors() -> None:
 def test_out_of_descriptors_under_load(output: Path) -> None:
     """Clients that hold more connections than there are descriptors keep no load from its answers."""
     with running(output, preexec=limit_descriptors) as service, ExitStack() as stack:
-        wait_until_workers(service, 2)
         # libuv opens some of its descriptors with the first connection.
-        wait_until(lambda: has_served(service, service.workers()), "both workers have served")
+        wait_until_all_serve(service)
         wait_until(lambda: scrape(service).samples["http_connections"] == 0, "all connections are closed")
         before = descriptors(service)
         load = Load(service.port)
@@ -111,12 +110,6 @@ def test_out_of_descriptors_under_load(output: Path) -> None:
         ask(service, 10)
         print({"idle": len(idle), "answered": len(load.answers), "cut off": len(load.lost), "lines": lines})  # noqa: T201
         assert lines == counts == len(load.answers)
-
-
-def has_served(service: Service, workers: list[int]) -> bool:
-    """Ask once, and tell whether each of the workers has answered a request by now."""
-    exchange(service.port, b"GET /version HTTP/1.1\r\nHost: test\r\n\r\n")
-    return set(workers) <= {line["pid"] for line in service.lines() if line["event"] == "request"}
 
 
 def descriptors(service: Service) -> int:
@@ -146,8 +139,7 @@ def test_a_disk_that_fills_again_and_again(output: Path, tmp_path: Path) -> None
     """Two workers write to a disk that is full, has some room, and is full again: each line is one object of JSON."""
     with small_file_system(tmp_path / "disk", 64) as folder, (folder / "log").open("ab") as log:
         with running(folder / "log", stdout=log.fileno()) as service:
-            wait_until_workers(service, 2)
-            wait_until(lambda: has_served(service, service.workers()), "both workers have served")
+            wait_until_all_serve(service)
             load = Load(service.port)
             dropped = 0.0
             with load.running():

@@ -10,7 +10,7 @@ from tests.support import example
 from tests.support.checks import checked_problem, head
 from tests.support.http_client import Client, exchange, exchange_all, get, post, post_chunked
 from tests.support.scraping import scrape
-from tests.support.service import Service, running, wait_until
+from tests.support.service import Service, running, wait_until, wait_until_all_serve
 
 LOOPS = {"uvloop": (), "asyncio": ("--asyncio",)}
 CUT_SHORT = "the application failed after the response had begun"
@@ -193,12 +193,7 @@ def test_views_that_wait_do_so_together(output: Path, tmp_path: Path) -> None:
     """With 16 threads and two workers, 32 of 64 clients are worked on at once, and a probe waits for none of them."""
     gate = tmp_path / "gate"
     with running(output, arguments=["--limit", "wait=60"], THREADS=16) as service, ThreadPoolExecutor(64) as clients:
-
-        def have_both_served() -> bool:
-            get(service.port, "/version")
-            return 2 == len({line["pid"] for line in service.requests()})
-
-        wait_until(have_both_served, "both workers serve")
+        wait_until_all_serve(service)
         answers = [clients.submit(get, service.port, f"/wait?gate={gate}") for _ in range(64)]
 
         def are_all_busy() -> bool:

@@ -209,3 +209,14 @@ def wait_until_workers(service: Service, number: int, *, other_than: Collection[
         f"there are {number} workers, other than {other_than}",
     )
     return set(service.workers())
+
+
+def wait_until_all_serve(service: Service, number: int = 2) -> None:
+    """Ask until each of `number` workers has answered a request."""
+    workers = wait_until_workers(service, number)
+
+    def have_all_served() -> bool:
+        get(service.port, "/version")
+        return workers <= {line["pid"] for line in service.requests()}
+
+    wait_until(have_all_served, "all workers serve")
