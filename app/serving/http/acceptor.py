@@ -44,6 +44,7 @@ class Acceptor:
         self._welcome = welcome
         self._make_room = make_room
         self._passed = 0
+        self._has_failed = False
         self._pause: asyncio.TimerHandle | None = None
         self._watch()
 
@@ -75,19 +76,20 @@ class Acceptor:
         try:
             client, address = self._listener.accept()
         except (BlockingIOError, ConnectionAbortedError):  # Another worker was quicker, or the client has gone.
-            self._pause = None
+            self._has_failed = False
             return False
         except OSError as error:  # Out of descriptors, most likely.
             if not self._make_room():
                 self._wait(error)
             return False
-        self._pause = None
+        self._has_failed = False
         client.setblocking(False)
         self._welcome(client, address[0] if isinstance(address, tuple) else "")
         return True
 
     def _wait(self, error: OSError) -> None:
-        if self._pause is None:  # The first of a row.
+        if not self._has_failed:
             _log.error("cannot accept clients: %s", error.strerror)
+        self._has_failed = True
         self._loop.remove_reader(self._listener)
         self._pause = self._loop.call_later(PAUSE_SECONDS, self._watch)

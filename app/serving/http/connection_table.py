@@ -13,7 +13,7 @@ from app.serving.http.state import State
 _EVICTED_SHARE = 64
 
 # A client that has its last answer and does not close is no better than one that has yet to send: spared, two thousand
-# of them kept out one keep-alive client in six.
+# of them cost one request in six on the connections that others kept.
 _SILENT = frozenset({State.IDLE, State.RECEIVING, State.CLOSING})
 
 _HOLDING = frozenset({State.RECEIVING, State.WAITING, State.RESPONDING})

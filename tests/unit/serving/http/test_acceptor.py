@@ -196,6 +196,17 @@ def test_a_pause_where_no_room_can_be_made(loop_of_turns: Turns, log_lines: "Lin
     loop_of_turns.later[-1].cancel.assert_called_once_with()
 
 
+def test_the_last_worker_closes_in_a_pause(loop_of_turns: Turns) -> None:
+    """What waits is taken if there is room by now, and the closed socket is not watched again."""
+    outcomes = [NO_DESCRIPTOR, (Mock(), ("192.0.2.1", 50000)), BlockingIOError]
+    worker = Worker(loop_of_turns, Mock(**{"accept.side_effect": outcomes}))
+    worker.has_room_to_make = False
+    loop_of_turns.take_turn()
+    worker.acceptor.close(is_last=True)
+    loop_of_turns.later[-1].cancel.assert_called_once_with()
+    assert (1, None) == (len(worker.clients), loop_of_turns.turn)
+
+
 @pytest.mark.parametrize(("is_last", "expected"), [(True, 2), (False, 0)])
 def test_the_last_worker_takes_those_that_wait(
     worker: Worker, listener: socket.socket, connect: Callable[[int], None], expected: int, *, is_last: bool
