@@ -17,7 +17,7 @@ import psutil
 
 from app.observability import trace_settings
 from app.settings import VARIABLES
-from tests.support.http_client import get
+from tests.support.http_client import Client, get
 from tests.support.paths import ROOT
 
 T = TypeVar("T")
@@ -212,11 +212,16 @@ def wait_until_workers(service: Service, number: int, *, other_than: Collection[
 
 
 def wait_until_all_serve(service: Service, number: int = 2) -> None:
-    """Ask until each of `number` workers has answered a request."""
-    workers = wait_until_workers(service, number)
+    """Connect until each of `number` workers has a client: one that still starts leaves all of them to the others."""
+    with ExitStack() as clients:
 
-    def have_all_served() -> bool:
-        get(service.port, "/version")
-        return workers <= {line["pid"] for line in service.requests()}
+        def have_all_a_client() -> bool:
+            clients.enter_context(Client(service.port))
+            return number == sum(has_client(process, service.port) for process in service.tree())
 
-    wait_until(have_all_served, "all workers serve")
+        wait_until(have_all_a_client, "all workers serve")
+
+
+def has_client(process: psutil.Process, port: int) -> bool:
+    """Tell whether a process has a client at this port."""
+    return any(connection.raddr and connection.laddr.port == port for connection in process.net_connections())
