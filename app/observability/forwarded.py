@@ -11,7 +11,7 @@ from werkzeug.routing import Map
 from werkzeug.sansio.utils import get_current_url, get_host
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Address, IPv6Address
+    from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
     from wsgiref.types import WSGIEnvironment
 
 # No chain of proxies is that long, but a header of 8 kB has room for 2,700 addresses, which take 20 ms to read.
@@ -26,7 +26,7 @@ class Forwarded:
     def __init__(self, trusted: str) -> None:
         self._trust_all = trusted == "*"
         networks = [] if self._trust_all else trusted.split(",")
-        self._networks = [ipaddress.ip_network(network.strip()) for network in networks]
+        self._networks = [_network(network.strip()) for network in networks]
         self._proxy_fix = ProxyFix(lambda _environ, _start_response: (), x_for=0, x_proto=1, x_host=1, x_prefix=1)
 
     def apply(self, environ: "WSGIEnvironment") -> None:
@@ -65,6 +65,12 @@ class Forwarded:
         if address is None:  # A UNIX socket has no address.
             return self._trust_all
         return self._trust_all or any(address in network for network in self._networks)
+
+
+def _network(text: str) -> "IPv4Network | IPv6Network":
+    network = ipaddress.ip_network(text)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return ipaddress.ip_network(f"{mapped}/{network.prefixlen - 96}") if mapped else network
 
 
 @lru_cache(maxsize=128)  # Of a proxy, they are the same again and again: 7 us less for each request.

@@ -9,6 +9,7 @@ from flask import Flask, Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.observability import metrics, traces
+from app.observability.captured_output import end_lines
 from app.observability.correlation import request_id, trace
 from app.observability.forwarded import Forwarded
 from app.observability.measured_response import CLIENT_GONE, MeasuredResponse
@@ -100,6 +101,7 @@ class RequestMiddleware:
             # What prometheus-flask-exporter's do_not_track() and exclude_all_metrics() leave on a request.
             record.is_tracked = not ("prom_do_not_track" in vars(request) or "prom_exclude_all" in vars(request))
         try:
+            end_lines()
             record.route = self._route(request, environ)
             if traces.request_spans is not None:
                 traces.request_spans.end(record)

@@ -13,11 +13,12 @@ COLUMNS = 5
 
 
 class WorkerState(IntEnum):
-    """What a worker is about to do. LEFT: it has ended as it should."""
+    """What a worker is about to do. RETIRING: it serves until it has a successor. LEFT: it has ended as it should."""
 
     SERVING = 0
-    LEAVING = 1
-    LEFT = 2
+    RETIRING = 1
+    LEAVING = 2
+    LEFT = 3
 
 
 class Scoreboard:
@@ -28,8 +29,9 @@ class Scoreboard:
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._cells = memoryview(mmap.mmap(-1, (capacity * COLUMNS + 1) * 4)).cast("i")
+        self._cells = memoryview(mmap.mmap(-1, (capacity * COLUMNS + 2) * 4)).cast("i")
         self._used = capacity * COLUMNS  # The cell of how many slots have ever been taken: no other is looked at.
+        self._stops = self._used + 1
         self.capacity = capacity
         self.slot = 0  # This process's own; a process that no master has started keeps the first one.
         self._lock = Lock()  # Of one process, whose threads all write to its slot.
@@ -56,6 +58,15 @@ class Scoreboard:
         has_left = self.read(slot, STATE) == WorkerState.LEFT
         self._reset(slot, 0)
         return has_left
+
+    def request_stop(self) -> None:
+        """Note that the service is to stop. For the master process alone."""
+        self._cells[self._stops] += 1
+
+    @property
+    def stop_requests(self) -> int:
+        """How many times the service was told to stop: a second one ends the draining."""
+        return self._cells[self._stops]
 
     def count(self, column: int, change: int) -> None:
         """Add to a column of this process's slot."""
@@ -96,8 +107,12 @@ class Scoreboard:
         return all(connections >= mine for pid, state, connections in rows if pid and state == WorkerState.SERVING)
 
     def is_ready(self) -> bool:
-        """Tell whether new requests are wanted: some worker is not about to leave, or there is no table of workers."""
-        return self.has_serving() or not self.taken()
+        """Tell whether new requests are wanted: some worker is not about to leave, or there is no table of workers.
+
+        And the service does not stop: a worker that hangs does not say that it leaves.
+        """
+        states = [state for pid, state in zip(self.column(PID), self.column(STATE), strict=True) if pid]
+        return not self.stop_requests and (not states or min(states) < WorkerState.LEAVING)
 
     def _reset(self, slot: int, pid: int) -> None:
         start = slot * COLUMNS

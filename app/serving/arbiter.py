@@ -7,7 +7,7 @@ from typing import Any
 
 from gunicorn.arbiter import Arbiter as BaseArbiter
 
-from app.observability.scoreboard import scoreboard
+from app.observability.scoreboard import STATE, WorkerState, scoreboard
 from app.serving.hooks import Hooks
 from app.serving.worker import STOP_SIGNALS
 
@@ -16,13 +16,17 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
     """gunicorn's master process; each method tells why it is here, and has a test that fails without it."""
 
     _reload_is_due = False
-    _is_stopping = False
     _age_to_leave = 0  # The workers up to this age are those that leave: each is one older than the one before.
 
     def __init__(self, app: Any, hooks: Hooks) -> None:
         super().__init__(app)
         self._hooks = hooks
         self._has_terminal = os.isatty(0)
+
+    def init_signals(self) -> None:
+        """Set the handlers for the signals, and let those in that have come while the server started."""
+        super().init_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def spawn_worker(self) -> int | None:
         """Start a worker that misses no signal, or return None if there is no process, file, memory or slot for one.
@@ -47,14 +51,20 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def signal(self, sig: int, frame: FrameType | None) -> None:
-        """Hand a second SIGTERM on to the workers, which ends their draining: gunicorn forgets it."""
-        if self._is_stopping and sig == signal.SIGTERM:
-            self.kill_workers(sig)
+        """Announce a stop, and hand a second SIGTERM on to the workers, which ends their draining: gunicorn forgets it.
+
+        A worker cannot tell from its own SIGTERM whether all of them leave, nor a second one from the first.
+        """
+        if sig == signal.SIGTERM:
+            scoreboard.request_stop()
+            if scoreboard.stop_requests > 1:
+                self.kill_workers(sig)
         super().signal(sig, frame)
 
     def stop(self, graceful: bool = True) -> None:
-        """Stop the workers."""
-        self._is_stopping = True
+        """Stop the workers; from here on a SIGTERM is a second one, whatever began the stop."""
+        if not scoreboard.stop_requests:
+            scoreboard.request_stop()
         super().stop(graceful)
 
     def handle_hup(self) -> None:
@@ -73,7 +83,10 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
 
     def manage_workers(self) -> None:
         """Keep the number of workers, those that leave not counted, and the process of the metrics."""
-        if self._reload_is_due and not self._leaving():
+        for worker in self.WORKERS.values():
+            if scoreboard.read(worker.slot, STATE) != WorkerState.SERVING:
+                worker.age = 0  # It leaves by itself, and gunicorn ends the oldest first.
+        if self._reload_is_due and not any(0 < worker.age <= self._age_to_leave for worker in self.WORKERS.values()):
             self._reload_is_due = False
             self._age_to_leave = self.worker_age
             self.num_workers = self.cfg.workers

@@ -1,8 +1,10 @@
 """The server of the metrics: a process of its own, which answers whatever the workers are doing."""
 
+import mmap
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,9 @@ GRACE_SECONDS = 1.0
 # A process that does not end in this time after a SIGTERM hangs, or has been suspended: the stop goes on without it.
 STOP_SECONDS = 2.0
 
+# As long as gunicorn waits for a worker's heartbeat, by default.
+HEARTBEAT_SECONDS = 30.0
+
 LIMITS = Limits(body_bytes=0, connections=64)
 
 
@@ -48,17 +53,22 @@ class MetricsServer:
         self._files = files
         self._settings = settings
         self._pid = 0
+        self._heartbeat = memoryview(mmap.mmap(-1, 8)).cast("d")  # On the clock of time.monotonic().
 
     def ensure(self, release: Callable[[], None]) -> None:
-        """Start the process where it does not run; `release` lets go, in it, of what belongs to the workers.
+        """Start the process where it does not run, or hangs; `release` lets go, in it, of what belongs to the workers.
 
         Raises OSError where there is no room for another process.
         """
         if self._runs():
+            if time.monotonic() - self._heartbeat[0] > HEARTBEAT_SECONDS:
+                structlog.get_logger().critical("the process of the metrics hangs")
+                os.kill(self._pid, signal.SIGKILL)
             return
         master = os.getpid()
         self._pid = 0
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # Until its handler is in place.
+        self._heartbeat[0] = time.monotonic()
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # Until its handler is in place.
         try:
             self._pid = os.fork()
             if self._pid == 0:
@@ -72,7 +82,7 @@ class MetricsServer:
                 finally:
                     os._exit(status)  # What the master has registered for its own exit is not for this process.
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     def stop(self) -> None:
         """End the process."""
@@ -99,6 +109,7 @@ class MetricsServer:
 
     def _serve(self, master: int) -> None:
         def watch_master() -> None:
+            self._heartbeat[0] = time.monotonic()
             if os.getppid() != master:
                 self._files.remove()
                 server.stop(0.0)

@@ -12,7 +12,7 @@ from gunicorn.workers.base import Worker as BaseWorker
 
 from app.observability.request_log import PROBES
 from app.observability.request_record import ENVIRON_KEY, RequestRecord
-from app.observability.scoreboard import CONNECTIONS, WAITING, WorkerState, scoreboard
+from app.observability.scoreboard import CONNECTIONS, STATE, WAITING, WorkerState, scoreboard
 from app.serving.event_loop import new_event_loop
 from app.serving.http.rejection import Rejection
 from app.serving.http.request import BODY_BYTES, STARTED_AT, base_environ
@@ -31,9 +31,12 @@ STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 # The master kills those who are still there when the grace is over, and logs and counts a crash: a worker ends before.
 END_SECONDS = 0.5
 
-# The master signals its workers one after the other. Only when it has reached all of them a worker can tell a stop from
-# a reload, in which others stay.
+# gunicorn's own master does not announce a stop. It signals its workers one after the other, and only when it has
+# reached all of them a worker can tell a stop from a reload, in which others stay.
 SIGNALLING_SECONDS = 0.1
+
+# How long a worker that has served enough requests waits for its successor: twice as long as until the master looks.
+SUCCESSOR_SECONDS = 2.0
 
 
 class Worker(BaseWorker):  # type: ignore[misc]
@@ -90,7 +93,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
             super().handle_exit(sig, frame)
             scoreboard.set_state(self.slot, WorkerState.LEAVING)
             self._loop.call_soon_threadsafe(self._loop.call_later, SIGNALLING_SECONDS, self._leave)
-        elif not scoreboard.has_serving():
+        elif self._is_stop:
             self._loop.call_soon_threadsafe(self._server.stop, self._grace)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
@@ -113,11 +116,15 @@ class Worker(BaseWorker):  # type: ignore[misc]
     def _grace(self) -> float:
         return self.hooks.settings.graceful_timeout - self.hooks.flush_seconds - END_SECONDS
 
+    @property
+    def _is_stop(self) -> bool:
+        return scoreboard.stop_requests > 0 or not scoreboard.has_serving()
+
     def _leave(self) -> None:
-        if scoreboard.has_serving():
-            self._server.stop(self._grace)
-        else:
+        if self._is_stop:
             self._server.drain(self.hooks.settings.drain_seconds, self._grace)
+        else:
+            self._server.stop(self._grace)
 
     def _heartbeat(self) -> None:
         self.notify()
@@ -128,11 +135,18 @@ class Worker(BaseWorker):  # type: ignore[misc]
                 scoreboard.set_state(self.slot, WorkerState.LEAVING)
             # Without draining: the next start waits for the port.
             self._server.stop(self._grace)
+        elif scoreboard.stop_requests > 1 and not self.alive:
+            self._server.stop(self._grace)  # The kernel delivers a second SIGTERM together with the first.
 
     def _count(self) -> None:
         self.nr += 1
-        if self.nr >= self.max_requests and self.alive:
+        if self.nr >= self.max_requests and scoreboard.read(self.slot, STATE) == WorkerState.SERVING:
             self.log.info("worker %s exiting after %s requests", self.pid, self.nr)
+            scoreboard.set_state(self.slot, WorkerState.RETIRING)
+            self._loop.call_later(SUCCESSOR_SECONDS, self._retire)
+
+    def _retire(self) -> None:
+        if self.alive:  # The master has found no room for a successor, or is gunicorn's own.
             self.handle_exit(signal.SIGTERM, None)
 
     def _answer_rejection(self, environ: "WSGIEnvironment", rejection: Rejection) -> tuple[str, Headers, bytes]:

@@ -1,6 +1,7 @@
 """The life of the service: start, signals, stop."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -150,6 +151,39 @@ def test_a_second_sigterm_ends_the_draining(output: Path) -> None:
         wait_until(lambda: get(service.port, "/readyz").status == 503, "the service is not ready")
         assert exchange(service.port, example.REQUEST).body == example.ANSWER
         assert service.stop() == 0
+
+
+def test_a_stop_drains_although_a_worker_hangs(output: Path) -> None:
+    """A worker that is suspended takes a stop for nothing else than what it is from the others, which drain."""
+    with running(output, DRAIN_SECONDS=3600, GRACEFUL_TIMEOUT=1) as service:
+        hanging, _ = wait_until_workers(service, 2)
+        os.kill(hanging, signal.SIGSTOP)
+        service.signal(signal.SIGTERM)
+        wait_until(lambda: get(service.port, "/healthz").headers["connection"] == "close", "the other worker drains")
+        assert 503 == get(service.port, "/readyz").status
+        os.kill(hanging, signal.SIGCONT)
+        assert service.stop() == 0
+
+
+def blocks_sigterm(service: Service) -> bool:
+    """Tell whether a process lets SIGTERM wait."""
+    status = Path(f"/proc/{service.process.pid}/status").read_text()
+    blocked = int(re.findall(r"^SigBlk:\t(\w+)$", status, re.MULTILINE)[0], 16)
+    return bool(blocked & 1 << (signal.SIGTERM - 1))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_during_the_start(output: Path, number: signal.Signals) -> None:
+    """A service that is told to stop before it serves stops in good order: as one that has served."""
+    service = Service(output, {"WEB_CONCURRENCY": 2})
+    try:
+        wait_until(lambda: blocks_sigterm(service), "Python has started")
+        service.signal(number)
+        assert 0 == service.wait()
+    finally:
+        service.kill()
+    assert {"info"} == {line["level"] for line in service.lines()}
+    assert (True, True) == (is_refused(service.port), is_refused(service.metrics_port))
 
 
 def ask_until(stop: threading.Event, port: int, answers: list[object]) -> None:

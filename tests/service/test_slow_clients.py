@@ -3,7 +3,7 @@
 import resource
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
@@ -173,3 +173,20 @@ def test_large_bodies_are_bounded(output: Path) -> None:
         assert clients[0].is_at_end()
         for client in clients[1:]:
             assert client.ask(request[-1:]).status == 200
+
+
+def test_large_bodies_that_drip_give_way(output: Path) -> None:
+    """Clients that send a byte of a large body now and then keep other large bodies out for a second, and no longer."""
+    request = post(b"x" * MEBIBYTE)
+    with running(output, arguments=[], WEB_CONCURRENCY=1) as service, ExitStack() as stack:
+        clients = [stack.enter_context(Client(service.port)) for _ in range(8)]
+        for client in clients:
+            client.send(request[:-10_000])
+
+        def is_served() -> bool:
+            for client in clients:
+                with suppress(ConnectionError):  # The one that gives way.
+                    client.send(b"x")
+            return exchange(service.port, request).status == 200
+
+        wait_until(is_served, "one more is served")

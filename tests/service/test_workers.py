@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.support import example
-from tests.support.http_client import exchange, is_refused
+from tests.support.http_client import Client, exchange, get, is_refused
 from tests.support.scraping import scrape
 from tests.support.service import LIMIT_SECONDS, Service, running, wait_until, wait_until_workers
 
@@ -24,6 +24,23 @@ def test_a_killed_worker_is_replaced(output: Path) -> None:
         assert exchange(service.port, example.REQUEST).body == example.ANSWER
         killed = [line for line in service.lines() if "SIGKILL" in line["event"]]
         assert ["error"] * 2 == [line["level"] for line in killed]
+
+
+def test_a_worker_that_retires_has_a_successor(output: Path) -> None:
+    """The only worker has served enough requests and still has a slow client: the next one does not wait for it."""
+    with (
+        running(output, arguments=["--max-requests", 20], WEB_CONCURRENCY=1, GRACEFUL_TIMEOUT=3600) as service,
+        Client(service.port) as slow,
+    ):
+        (retiring,) = wait_until_workers(service, 1)
+        slow.send(example.REQUEST[:-1])
+
+        def has_another_worker_answered() -> bool:
+            assert (200, 200) == (exchange(service.port, example.REQUEST).status, get(service.port, "/readyz").status)
+            return any(line["pid"] != retiring for line in service.requests())
+
+        wait_until(has_another_worker_answered, "its successor serves")
+        assert example.ANSWER == slow.ask(example.REQUEST[-1:]).body
 
 
 def boots(service: Service) -> int:

@@ -1,6 +1,7 @@
 """The acceptor: takes new clients from a listening socket that all workers share."""
 
 import asyncio
+import errno
 import logging
 import socket
 from collections.abc import Callable
@@ -21,6 +22,8 @@ CLIENTS_PER_TURN = 64
 # How long clients wait where the system has no descriptor for another one and no connection gives way. The listening
 # socket stays readable: asked again at once, the event loop would do nothing else.
 PAUSE_SECONDS = 0.1
+
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _log = logging.getLogger(__name__)
 
@@ -78,8 +81,8 @@ class Acceptor:
         except (BlockingIOError, ConnectionAbortedError):  # Another worker was quicker, or the client has gone.
             self._has_failed = False
             return False
-        except OSError as error:  # Out of descriptors, most likely.
-            if not self._make_room():
+        except OSError as error:  # Out of descriptors, most likely; Linux hands on errors of the network, too.
+            if error.errno not in _SHORTAGES or not self._make_room():
                 self._wait(error)
             return False
         self._has_failed = False

@@ -21,7 +21,10 @@ _BUFFERS = {State.IDLE: HEAD_BUFFER, State.CLOSING: DISCARDED}
 
 
 class Connection(asyncio.BufferedProtocol):
-    """The state of one connection; `deadline` and `started` are on the clock of time.monotonic()."""
+    """The state of one connection; `deadline`, `started` and `marked` are on the clock of time.monotonic().
+
+    A connection held `marked_bytes` when it was `marked` last: how fast it grows tells an upload from one that drips.
+    """
 
     transport: asyncio.Transport
 
@@ -30,7 +33,8 @@ class Connection(asyncio.BufferedProtocol):
         self.state = State.IDLE
         self.started = self.last_received = time.monotonic()
         self.deadline = self.started + limits.keep_alive
-        self.served = self.held_bytes = 0
+        self.served = self.held_bytes = self.marked_bytes = 0
+        self.marked = 0.0
         self.is_paused = self.is_closed = False
         self.response: Response | None = None
         self._owner = owner

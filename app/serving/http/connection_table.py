@@ -62,12 +62,15 @@ class ConnectionTable:
         held = connection.memory_bytes if connection.state in _HOLDING else 0
         self._held_bytes += held - connection.held_bytes
         connection.held_bytes = held
+        if not connection.marked_bytes <= held < connection.marked_bytes + self._limits.large_bytes:
+            connection.marked_bytes = held
+            connection.marked = connection.last_received
 
     def excess(self, connection: Connection, now: float) -> Connection | None:
         """Choose the request to reject, after one has grown, when all together hold more than they may.
 
-        It is one whose client has stalled, so that uploads that never end keep no other out, and otherwise the one that
-        has grown: to reject the oldest would be to have received most of it for nothing.
+        It is one that has stalled or drips, so that uploads that never end keep no other out, and otherwise the one
+        that has grown: to reject the oldest would be to have received most of it for nothing.
         """
         if self._held_bytes <= self._limits.held_bytes or connection.held_bytes <= self._limits.large_bytes:
             return None
@@ -76,7 +79,7 @@ class ConnectionTable:
             for c in self._connections
             if c.state is State.RECEIVING
             and c.held_bytes > self._limits.large_bytes
-            and now - c.last_received > self._limits.stalled
+            and now - c.marked > self._limits.stalled
         ]
         return min(stalled, key=lambda c: c.started, default=connection)
 
@@ -86,8 +89,10 @@ class ConnectionTable:
         if not yielding:
             # A client that does not read its answer gives way last. One that is being served does not: it came first.
             yielding = [c for c in self._connections if c.state is State.RESPONDING and c.is_paused]
-        # Not by the deadline: that of a request which has just begun is sooner than that of a silent connection.
-        return heapq.nsmallest(math.ceil(len(yielding) / _EVICTED_SHARE), yielding, key=lambda c: c.started)
+        # Not by the deadline: that of a request which has just begun is sooner than that of a silent connection. Nor by
+        # the last byte received: clients that drip would never give way. A large upload that gets on does not, either.
+        evicted = math.ceil(len(yielding) / _EVICTED_SHARE)
+        return heapq.nsmallest(evicted, yielding, key=lambda c: max(c.started, c.marked))
 
     def expired(self, now: float) -> list[Connection]:
         """Choose those whose time is over."""

@@ -48,7 +48,8 @@ class Limits:
     # held_bytes, until they are answered. A thousand below it hold 16 MB.
     large_bytes: int = 16 * 1024
 
-    # A client that holds a large request and has sent nothing for this long gives way to one that sends.
+    # A client that holds a large request, and has not sent another `large_bytes` of it for this long, gives way to one
+    # that sends.
     stalled: float = 1.0
 
     @property

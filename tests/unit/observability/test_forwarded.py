@@ -46,6 +46,10 @@ def address(trusted: str, peer: str, forwarded_for: str | None) -> str:
         pytest.param(PROXIES, "::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1", id="a socket of both families"),
         pytest.param(PROXIES, "fd00::1", "2001:DB8::0001", "2001:db8::1", id="version 6, in its canonical form"),
         pytest.param(PROXIES, "", "198.51.100.1", "", id="a UNIX socket"),
+        pytest.param(
+            "::ffff:10.0.0.0/104", "10.0.0.1", "198.51.100.1", "198.51.100.1", id="a network of both families"
+        ),
+        pytest.param("::ffff:10.0.0.1", "::ffff:10.0.0.1", "1.1.1.1", "1.1.1.1", id="an address of both families"),
         pytest.param("*", "203.0.113.9", "198.51.100.1, 203.0.113.8", "198.51.100.1", id="all are believed"),
         pytest.param("*", "", "198.51.100.1," * 32, "", id="empty element of a long chain"),
         pytest.param(

@@ -1,5 +1,6 @@
 """Logs: whatever a process prints, logs, warns of or dies of is one line of JSON in one form."""
 
+import io
 import json
 import logging
 import os
@@ -201,6 +202,26 @@ def test_prints(configured_logs: "Callable[..., Lines]") -> None:
     expected = [("one", "stdout"), ("two", "stdout"), ("three", "stdout"), ("err", "stderr")]
     assert expected == [(line["event"], line["stream"]) for line in lines.json]
     assert {"warning"} == {line["level"] for line in lines.json}
+
+
+def test_printed_bytes(configured_logs: "Callable[..., Lines]") -> None:
+    """What a program writes to the buffer of a stream is a line, too, whether it is text or not."""
+    lines = configured_logs()
+    assert (4, "utf-8") == (sys.stdout.buffer.write(b"\xc3\xa4\xff\n"), sys.stdout.encoding)
+    with io.TextIOWrapper(sys.stdout.buffer, "utf-8") as wrapped:  # As a program does that wants another encoding.
+        wrapped.write("text\n")
+    assert ["ä\\xff", "text"] == [line["event"] for line in lines.json]
+
+
+def test_prints_of_threads(configured_logs: "Callable[..., Lines]") -> None:
+    """What one thread has begun to print, another one does not go on with."""
+    lines = configured_logs()
+    print("one", end=" ")  # noqa: T201
+    thread = threading.Thread(target=print, args=("other",))
+    thread.start()
+    thread.join()
+    print("two")  # noqa: T201
+    assert ["other", "one two"] == [line["event"] for line in lines.json]
 
 
 def test_printed_traceback(configured_logs: "Callable[..., Lines]") -> None:

@@ -524,3 +524,13 @@ def test_span_of_a_rejection(measure: Callable[..., RequestMiddleware], log_line
     assert expected == (log_lines.only["trace_id"], log_lines.only["span_id"])
     assert (408, 1_500_000_000) == (span.attributes["http.response.status_code"], span.end_time - span.start_time)
     assert not get_current_span().get_span_context().is_valid
+
+
+def test_a_printed_line_ends_with_its_request(app: Flask, configured_logs: "Callable[..., Lines]") -> None:
+    """What a view prints without the end of a line is not the start of the next request's line."""
+    lines = configured_logs()  # Here, since pytest has standard streams of its own for each phase of a test.
+    app.add_url_rule("/", view_func=lambda: print("begun", end="") or "")  # type: ignore[func-returns-value]  # noqa: T201
+    for identity in ("one", "two"):
+        app.test_client().get("/", headers={"X-Request-ID": identity}, buffered=True)
+    expected = [("begun", "one"), ("request", "one"), ("begun", "two"), ("request", "two")]
+    assert expected == [(line["event"], line["request_id"]) for line in lines.json]

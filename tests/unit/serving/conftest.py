@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client import values
 
-from app.observability.scoreboard import scoreboard
+from app.observability.scoreboard import Scoreboard, scoreboard
 from app.observability.trace_settings import TraceSettings
 from app.serving.hooks import Hooks
 from app.serving.http.limits import Limits
@@ -29,12 +29,10 @@ def unchanged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put back what a server changes in its process: metrics, slots, signals, environment."""
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
     monkeypatch.setattr(scoreboard, "slot", 0)
+    monkeypatch.setattr(scoreboard, "_cells", Scoreboard()._cells)  # noqa: SLF001 - a fresh one, for all modules that have it
     for name in ("PROMETHEUS_MULTIPROC_DIR", "SERVER_SOFTWARE", "WEB_CONCURRENCY"):
         monkeypatch.setenv(name, os.environ.get(name, ""))
-    taken = scoreboard.taken()
     yield
-    for slot in scoreboard.taken() - taken:
-        scoreboard.release(slot)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

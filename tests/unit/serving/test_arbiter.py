@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from gunicorn.arbiter import Arbiter as BaseArbiter
 
-from app.observability.scoreboard import scoreboard
+from app.observability.scoreboard import WorkerState, scoreboard
 from app.serving import server, start
 from app.serving.arbiter import Arbiter
 from app.serving.hooks import Hooks
@@ -57,7 +57,7 @@ def spawned(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def spawn(self: Arbiter) -> int:
         self.worker_age += 1
-        self.WORKERS[1000 + self.worker_age] = SimpleNamespace(age=self.worker_age)
+        self.WORKERS[1000 + self.worker_age] = SimpleNamespace(age=self.worker_age, slot=self.worker_age)
         ages.append(self.worker_age)
         return 1000 + self.worker_age
 
@@ -112,25 +112,40 @@ def test_no_more_workers_than_slots(make: Make, spawned: list[int]) -> None:
 
 
 def test_a_second_sigterm_reaches_the_workers(make: Make, killed: list[tuple[int, int]]) -> None:
-    """signal(): once the master stops, it hands SIGTERM on."""
+    """signal(): the master announces a stop, and hands on the second SIGTERM."""
     made = make()
     made.WORKERS[17] = SimpleNamespace(age=1)
     made.signal(signal.SIGTERM, None)
-    assert [] == killed
-    made._is_stopping = True  # noqa: SLF001 - stop() waits for the workers
+    assert ([], 1) == (killed, scoreboard.stop_requests)
     made.signal(signal.SIGTERM, None)
     made.signal(signal.SIGCHLD, None)
-    assert [(17, signal.SIGTERM)] == killed
+    assert ([(17, signal.SIGTERM)], 2) == (killed, scoreboard.stop_requests)
     assert [signal.SIGTERM, signal.SIGTERM, signal.SIGCHLD] == made.wait_for_signals(0.0)
 
 
-def test_stop(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """stop(): from here on a SIGTERM is a second one."""
+@pytest.mark.parametrize("has_signal", [False, True])
+def test_stop(make: Make, monkeypatch: pytest.MonkeyPatch, *, has_signal: bool) -> None:
+    """stop(): the workers hear of a stop once, whatever began it."""
     stopped: list[bool] = []
     monkeypatch.setattr(BaseArbiter, "stop", lambda _, graceful: stopped.append(graceful))
     made = make()
+    if has_signal:
+        made.signal(signal.SIGTERM, None)
     made.stop(False)
-    assert ([False], True) == (stopped, made._is_stopping)  # noqa: SLF001 - signal() shows it
+    assert ([False], 1) == (stopped, scoreboard.stop_requests)
+
+
+def test_a_signal_that_comes_during_the_start(make: Make) -> None:
+    """init_signals(): what has come before there was a handler is handled now."""
+    handlers = {number: signal.getsignal(number) for number in [*Arbiter.SIGNALS, signal.SIGCHLD]}
+    made = make()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    signal.raise_signal(signal.SIGTERM)
+    made.init_signals()
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    assert [signal.SIGTERM] == made.wait_for_signals(0.0)
+    assert set() == signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_reload(make: Make, spawned: list[int], killed: list[tuple[int, int]]) -> None:
@@ -152,6 +167,22 @@ def test_reload(make: Make, spawned: list[int], killed: list[tuple[int, int]]) -
         del made.WORKERS[pid]
     made.manage_workers()
     assert [1, 2, 3, 4, 5, 6, 7] == spawned
+
+
+@pytest.mark.parametrize("state", [WorkerState.RETIRING, WorkerState.LEAVING])
+def test_a_worker_that_leaves_by_itself(
+    make: Make, spawned: list[int], killed: list[tuple[int, int]], state: WorkerState
+) -> None:
+    """manage_workers(): its successor is started first, none but it is ended, and no reload has to wait for it."""
+    made = make()
+    made.manage_workers()
+    scoreboard.set_state(2, state)
+    made.manage_workers()
+    assert ([1, 2, 3], [(1002, signal.SIGTERM)]) == (spawned, killed)
+    made.handle_hup()
+    made.manage_workers()
+    assert [1, 2, 3, 4, 5] == spawned
+    assert {(1001, signal.SIGTERM), (1002, signal.SIGTERM), (1003, signal.SIGTERM)} == set(killed)
 
 
 def test_reload_where_all_slots_are_taken(make: Make, spawned: list[int], killed: list[tuple[int, int]]) -> None:

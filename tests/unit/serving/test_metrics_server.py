@@ -63,6 +63,19 @@ def test_a_process_that_hangs_is_killed(hooks: Hooks) -> None:
     assert not child.is_running()
 
 
+def test_a_process_that_hangs_is_replaced(hooks: Hooks, monkeypatch: pytest.MonkeyPatch, log_lines: "Lines") -> None:
+    """A process of the metrics without a heartbeat is killed and started again, as the workers are."""
+    child = child_of(hooks.metrics_server)
+    get(hooks.settings.metrics_port, "/metrics")
+    child.suspend()
+    monkeypatch.setattr("app.serving.metrics_server.HEARTBEAT_SECONDS", 0.0)
+    hooks.metrics_server.ensure(lambda: pytest.fail("started beside the other one"))
+    wait_until(lambda: child.status() == psutil.STATUS_ZOMBIE, "it is killed")
+    assert ("critical", "the process of the metrics hangs") == (log_lines.only["level"], log_lines.only["event"])
+    hooks.metrics_server.ensure(lambda: None)
+    assert 200 == get(hooks.settings.metrics_port, "/metrics").status
+
+
 def test_a_process_that_fails_to_start(hooks: Hooks, log_lines: "Lines") -> None:
     """What keeps the process from serving is in the log, and the master goes on."""
 

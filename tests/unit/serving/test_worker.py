@@ -135,20 +135,58 @@ def test_overload_is_told_when_to_come_back(make_worker: Callable[..., Worker]) 
     assert ("503 Service Unavailable", True, True) == (status, ("Retry-After", "1") in headers, b"known" in body)
 
 
-def test_a_worker_stops_after_its_last_request(make_worker: Callable[..., Worker], log_lines: "Lines") -> None:
-    """After `max_requests` a worker begins to leave, and says so once, however many requests it still has to end."""
+@pytest.mark.parametrize("has_successor", [False, True])
+def test_a_worker_retires_after_its_last_request(
+    make_worker: Callable[..., Worker],
+    monkeypatch: pytest.MonkeyPatch,
+    log_lines: "Lines",
+    *,
+    has_successor: bool,
+) -> None:
+    """After `max_requests` a worker says so once, and serves on until the master or its patience ends."""
+    monkeypatch.setattr("app.serving.worker.SUCCESSOR_SECONDS", 0.05)
     worker = make_worker(max_requests=2)
-    alive = []
 
     def steps() -> None:
         with Client(worker.port) as client:
             for _ in range(3):
-                client.ask(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
-                alive.append(worker.alive)
+                assert 200 == client.ask(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n").status
+            assert WorkerState.RETIRING == scoreboard.read(worker.slot, STATE)
+            if has_successor:
+                scoreboard.take(os.getpid())
+                terminate()
+            wait_until(lambda: is_refused(worker.port), "the worker leaves")
 
     run_while(worker, steps)
     events = [line["event"] for line in log_lines.json]
-    assert (False, 1) == (alive[-1], events.count(f"worker {worker.pid} exiting after 2 requests"))
+    assert (False, 1) == (worker.alive, events.count(f"worker {worker.pid} exiting after 2 requests"))
+
+
+def test_a_stop_is_one_although_another_worker_hangs(make_worker: Callable[..., Worker]) -> None:
+    """Where the master has announced a stop, workers drain, although one of them does not say that it leaves."""
+    worker = make_worker(drain_seconds=3600)
+    scoreboard.take(os.getpid())
+
+    def steps() -> None:
+        assert 200 == get(worker.port, "/readyz").status
+        scoreboard.request_stop()
+        terminate()
+        wait_until(lambda: get(worker.port, "/healthz").headers["connection"] == "close", "the worker drains")
+        assert 503 == get(worker.port, "/readyz").status
+
+    run_while(worker, steps)
+
+
+def test_a_second_sigterm_that_came_with_the_first(make_worker: Callable[..., Worker]) -> None:
+    """The kernel delivers two pending signals as one: the worker hears of the second one by the scoreboard."""
+    worker = make_worker(drain_seconds=3600)
+
+    def steps() -> None:
+        get(worker.port, "/healthz")
+        for _ in range(2):
+            scoreboard.request_stop()
+
+    run_while(worker, steps)
 
 
 @pytest.mark.parametrize("is_orphan", [False, True])

@@ -196,6 +196,15 @@ def test_a_pause_where_no_room_can_be_made(loop_of_turns: Turns, log_lines: "Lin
     loop_of_turns.later[-1].cancel.assert_called_once_with()
 
 
+def test_no_room_is_made_for_an_error_of_the_network(loop_of_turns: Turns, log_lines: "Lines") -> None:
+    """Linux tells accept() of errors of the network, for which no connection has to give way."""
+    error = OSError(errno.EHOSTUNREACH, "No route to host")
+    worker = Worker(loop_of_turns, Mock(**{"accept.side_effect": error}))
+    loop_of_turns.take_turn()
+    assert (0, 1, None) == (worker.made_room, len(loop_of_turns.later), loop_of_turns.turn)
+    assert "cannot accept clients: No route to host" == log_lines.only["event"]
+
+
 def test_the_last_worker_closes_in_a_pause(loop_of_turns: Turns) -> None:
     """What waits is taken if there is room by now, and the closed socket is not watched again."""
     outcomes = [NO_DESCRIPTOR, (Mock(), ("192.0.2.1", 50000)), BlockingIOError]

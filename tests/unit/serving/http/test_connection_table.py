@@ -26,6 +26,8 @@ class Double:
     deadline: float
     memory_bytes: int
     held_bytes: int = 0
+    marked_bytes: int = 0
+    marked: float = 0.0
     is_paused: bool = True
 
 
@@ -112,6 +114,29 @@ def test_which_request_is_too_much(times: list[float], grown: int, expected: int
     connections = [connection(State.RECEIVING, time) for time in times]
     rejected = table_of(*connections).excess(connections[grown], NOW)
     assert (None if expected is None else connections[expected]) == rejected
+
+
+@pytest.mark.parametrize(("grown_by", "is_rejected"), [(1, True), (LIMITS.large_bytes, False)])
+def test_an_upload_that_drips_has_stalled(grown_by: int, *, is_rejected: bool) -> None:
+    """A byte now and then does not keep the place of a large request; as much as makes one large does."""
+    dripping = connection(State.RECEIVING, STALLED)
+    connections = [connection(State.RECEIVING) for _ in range(FIT)]
+    table = table_of(dripping, *connections)
+    dripping.memory_bytes += grown_by
+    dripping.last_received = NOW
+    table.account(dripping)
+    assert (dripping if is_rejected else connections[-1]) is table.excess(connections[-1], NOW)
+
+
+def test_an_upload_that_gets_on_gives_way_last() -> None:
+    """A large request that began early and grows is younger than a client that has been silent for a while."""
+    upload, silent = connection(State.RECEIVING, 1.0), connection(State.IDLE, 2.0)
+    table = table_of(upload, silent)
+    assert [upload] == table.longest_silent()
+    upload.memory_bytes += LIMITS.large_bytes
+    upload.last_received = 3.0
+    table.account(upload)
+    assert [silent] == table.longest_silent()
 
 
 @pytest.mark.parametrize(
