@@ -3,7 +3,7 @@
 from contextlib import suppress
 from contextvars import copy_context
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -21,10 +21,10 @@ from app.observability.statuses import title
 from app.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from werkzeug.routing import Map
+    from werkzeug.routing import MapAdapter
 
 # What a server of ours notes in the environ: the time.monotonic() at which a request had arrived whole.
 RECEIVED_AT = "request.received_at"
@@ -37,9 +37,11 @@ LOGGED_CHARACTERS = 512
 class RequestMiddleware:
     """Measures every request; `environ["app.request_record"]` is its record."""
 
-    def __init__(self, application: "WSGIApplication", url_map: "Map", settings: Settings) -> None:
+    def __init__(
+        self, application: "WSGIApplication", url_adapter: "Callable[[Request], Any]", settings: Settings
+    ) -> None:
         self._application = application
-        self._url_map = url_map
+        self._url_adapter = url_adapter
         self._max_body_bytes = settings.max_body_bytes
         self._forwarded = Forwarded(settings.forwarded_allow_ips)
 
@@ -118,7 +120,7 @@ class RequestMiddleware:
         # Flask has forgotten the request where the application has raised, and has no rule for a wrong method although
         # the path has matched one.
         with suppress(HTTPException):
-            adapter = self._url_map.bind_to_environ(environ)
+            adapter: MapAdapter = self._url_adapter(request or Request(environ))
             try:
                 return adapter.match(return_rule=True)[0].rule
             except MethodNotAllowed as error:
@@ -129,7 +131,7 @@ class RequestMiddleware:
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Measure all requests of an application; `app.extensions["request_middleware"]` is what measures them."""
-    middleware = RequestMiddleware(app.wsgi_app, app.url_map, settings)
+    middleware = RequestMiddleware(app.wsgi_app, app.create_url_adapter, settings)
     app.extensions["request_middleware"] = middleware
     app.wsgi_app = middleware  # type: ignore[method-assign]
 

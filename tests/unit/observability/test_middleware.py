@@ -65,7 +65,7 @@ def app(log_lines: "Lines", make_settings: Callable[..., Settings]) -> Flask:  #
 @pytest.fixture
 def measure(app: Flask, make_settings: Callable[..., Settings]) -> Callable[..., RequestMiddleware]:
     """Put the measuring point before any WSGI application."""
-    return lambda application: RequestMiddleware(application, app.url_map, make_settings(max_body_bytes=100))
+    return lambda application: RequestMiddleware(application, app.create_url_adapter, make_settings(max_body_bytes=100))
 
 
 class Spans(list[ReadableSpan]):
@@ -411,6 +411,16 @@ def test_route_is_the_rule(app: Flask, log_lines: "Lines", method: str, path: st
     app.add_url_rule("/folder/", view_func=lambda: "", methods=["GET"])
     app.test_client().open(path, method=method, buffered=True)
     assert route == log_lines.only["route"]
+
+
+def test_route_of_a_wrong_method_below_a_subdomain(log_lines: "Lines", make_settings: Callable[..., Settings]) -> None:
+    """Where the host chooses the rule, a wrong method has the route that the right one has."""
+    app = Flask("measured", static_folder=None, subdomain_matching=True)
+    app.config["SERVER_NAME"] = "example.org"
+    init_app(app, make_settings())
+    app.add_url_rule("/items", view_func=_item, subdomain="shop", methods=["GET"])
+    status = app.test_client().put("/items", base_url="http://shop.example.org", buffered=True).status_code
+    assert (405, "/items") == (status, log_lines.only["route"])
 
 
 def test_record_of_the_request_is_current(measure: Callable[..., RequestMiddleware], log_lines: "Lines") -> None:
