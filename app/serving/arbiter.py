@@ -26,7 +26,7 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
     def init_signals(self) -> None:
         """Set the handlers for the signals, and let those in that have come while the server started."""
         super().init_signals()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*STOP_SIGNALS, signal.SIGHUP})
 
     def spawn_worker(self) -> int | None:
         """Start a worker that misses no signal, or return None if there is no process, file, memory or slot for one.

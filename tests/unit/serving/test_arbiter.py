@@ -139,12 +139,12 @@ def test_a_signal_that_comes_during_the_start(make: Make) -> None:
     """init_signals(): what has come before there was a handler is handled now."""
     handlers = {number: signal.getsignal(number) for number in [*Arbiter.SIGNALS, signal.SIGCHLD]}
     made = make()
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    signal.raise_signal(signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*STOP_SIGNALS, signal.SIGHUP})
+    signal.raise_signal(signal.SIGHUP)
     made.init_signals()
     for number, handler in handlers.items():
         signal.signal(number, handler)
-    assert [signal.SIGTERM] == made.wait_for_signals(0.0)
+    assert [signal.SIGHUP] == made.wait_for_signals(0.0)
     assert set() == signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
