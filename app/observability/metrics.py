@@ -28,7 +28,7 @@ request_seconds = Histogram(
     buckets=SECONDS,
 )
 rejections = Counter(
-    "http_requests_rejected", "Requests that the HTTP server has refused before the application saw them.", ["status"]
+    "http_requests_rejected", "Requests that the HTTP server has rejected before the application saw them.", ["status"]
 )
 lines_dropped = Counter("log_lines_dropped", "Log lines that standard output did not take.")
 spans_dropped = Counter("otel_spans_dropped", "Spans that did not get to the collector.")
@@ -64,7 +64,7 @@ def observe(record: RequestRecord) -> None:
 
 
 def count_rejection(record: RequestRecord) -> None:
-    """Count a request that the HTTP server has refused."""
+    """Count a request that the HTTP server has rejected."""
     rejections.labels(str(record.status)).inc()
 
 

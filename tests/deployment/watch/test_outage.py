@@ -35,7 +35,7 @@ def test_a_stopped_service_is_reported_until_it_is_back(own_service: Service, ow
 
 
 def test_an_overload_burns_the_budget(own_service: Service, own_prometheus: Prometheus) -> None:
-    """What the server refuses with 503, which the application never sees, pages all the same."""
+    """What the server rejects with 503, which the application never sees, pages all the same."""
     with unfinished_uploads(own_service.port, 60):
-        expected = {"AvailabilityBudgetBurn", "RequestsRefused"}
+        expected = {"AvailabilityBudgetBurn", "RequestsRejected"}
         assert expected == expected & wait_until(own_prometheus.firing, lambda names: expected <= names)

@@ -83,7 +83,7 @@ def test_what_is_not_counted(members: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("status", metrics.REJECTIONS)
 def test_rejections(status: int) -> None:
-    """What the server has refused is counted apart from what the application has answered; the series are known."""
+    """What the server has rejected is counted apart from what the application has answered; the series are known."""
     before = REGISTRY.get_sample_value("http_requests_rejected_total", {"status": str(status)})
     assert before is not None
     metrics.count_rejection(record(status=status, route=None, duration=None))
