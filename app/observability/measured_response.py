@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Finish = Callable[[RequestRecord, WSGIEnvironment, Request | None], None]
 
 NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
+UNHANDLED = "unhandled exception"
 CUT_SHORT = "the application failed after the response had begun"
 CLIENT_GONE = "client disconnected before the response was complete"
 BODILESS = frozenset({204, 304})
@@ -45,7 +46,7 @@ class MeasuredResponse:
             self._response: Iterable[bytes] = application(self._environ, self._start_response)
             self._chunks = iter(self._response)
         except BaseException as error:
-            self._fail(error, "unhandled exception")
+            self._fail(error, UNHANDLED)
             self._end()
             raise
 

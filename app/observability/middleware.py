@@ -5,17 +5,17 @@ from contextvars import copy_context
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Request
+from flask import Flask, Request, got_request_exception
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.observability import metrics, traces
 from app.observability.captured_output import end_lines
 from app.observability.correlation import request_id, trace
 from app.observability.forwarded import Forwarded
-from app.observability.measured_response import CLIENT_GONE, MeasuredResponse
+from app.observability.measured_response import CLIENT_GONE, UNHANDLED, MeasuredResponse
 from app.observability.request_body import TooLargeBody, body_bytes, is_chunked, receive_chunked
 from app.observability.request_log import write_request
-from app.observability.request_record import ENVIRON_KEY, UNMATCHED, RequestRecord
+from app.observability.request_record import ENVIRON_KEY, UNMATCHED, RequestRecord, current_record
 from app.observability.scoreboard import IN_PROGRESS, scoreboard
 from app.observability.statuses import title
 from app.settings import Settings
@@ -98,7 +98,7 @@ class RequestMiddleware:
         if record.status >= 400:  # noqa: PLR2004 - the first error
             record.reason = record.reason or title(record.status)
         elif record.reason != CLIENT_GONE:  # Of an error that the application has answered within this request.
-            record.reason = None
+            record.reason = record.error = None
         if request is not None:
             # What prometheus-flask-exporter's do_not_track() and exclude_all_metrics() leave on a request.
             record.is_tracked = not ("prom_do_not_track" in vars(request) or "prom_exclude_all" in vars(request))
@@ -134,6 +134,15 @@ def init_app(app: Flask, settings: Settings) -> None:
     middleware = RequestMiddleware(app.wsgi_app, app.create_url_adapter, settings)
     app.extensions["request_middleware"] = middleware
     app.wsgi_app = middleware  # type: ignore[method-assign]
+    got_request_exception.connect(_note_exception, app)
+
+
+def _note_exception(_app: Flask, exception: BaseException) -> None:
+    """Note what a view has not caught, whether the application has a handler of its own for it or not."""
+    record = current_record()  # There is none in app.test_request_context().
+    if record is not None:
+        record.error = type(exception).__name__
+        record.reason = UNHANDLED
 
 
 def _printable(text: str | None) -> str | None:

@@ -91,8 +91,10 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
             self._age_to_leave = self.worker_age
             self.num_workers = self.cfg.workers
         if self._leaving():
-            # The new ones come first: gunicorn ends the oldest of those that are too many.
-            for _ in range(self.num_workers - len(self.WORKERS) + self._leaving()):
+            # The new ones come first: gunicorn ends the oldest of those that are too many. But slow clients and a small
+            # `--max-requests` fill no memory with workers that leave.
+            wanted = min(self.num_workers + self._leaving(), 2 * self.num_workers)
+            for _ in range(wanted - len(self.WORKERS)):
                 if self.spawn_worker() is None:
                     break
         super().manage_workers()

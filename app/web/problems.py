@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from flask import Flask, request
-from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError, default_exceptions
+from werkzeug.exceptions import HTTPException, SecurityError, default_exceptions
 from werkzeug.wrappers import Response
 
 from app.observability.correlation import request_id
@@ -52,10 +52,8 @@ def _answer(error: HTTPException) -> Response:
         identity = request_id(request.headers.get("X-Request-ID"))
     else:
         identity = record.request_id
-        record.reason = getattr(error, "reason", None) or title(status)
-        if isinstance(error, InternalServerError) and error.original_exception is not None:
-            record.error = type(error.original_exception).__name__
-            record.reason = "unhandled exception"
+        if record.error is None:
+            record.reason = getattr(error, "reason", None) or title(status)
     body = problem_body(status, _detail(error, status), identity)
     # Not the bare number: werkzeug's names of statuses are older than those of the body.
     response = Response(body, status_line(status), content_type=CONTENT_TYPE)

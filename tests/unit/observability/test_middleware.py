@@ -544,3 +544,29 @@ def test_a_printed_line_ends_with_its_request(app: Flask, configured_logs: "Call
         app.test_client().get("/", headers={"X-Request-ID": identity}, buffered=True)
     expected = [("begun", "one"), ("request", "one"), ("begun", "two"), ("request", "two")]
     assert expected == [(line["event"], line["request_id"]) for line in lines.json]
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(500, ("LookupError", "unhandled exception")), (503, ("LookupError", "unhandled exception")), (200, (None, None))],
+)
+def test_an_exception_that_the_application_answers(
+    app: Flask, log_lines: "Lines", status: int, expected: tuple[str | None, str | None]
+) -> None:
+    """Where the application has a handler of its own, the line says all the same what has failed, if it has."""
+
+    def fail() -> str:
+        raise LookupError("secret")
+
+    app.add_url_rule("/", view_func=fail)
+    app.register_error_handler(500, lambda _: ("sorry", status))
+    app.test_client().get("/", buffered=True)
+    line = log_lines.json[-1]
+    assert (status, *expected) == (line["status"], line.get("error"), line.get("reason"))
+
+
+def test_an_exception_outside_of_a_server(app: Flask) -> None:
+    """In a request context that no server has made there is no record of the request."""
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    with app.test_request_context("/"), pytest.raises(LookupError):
+        app.handle_exception(LookupError("secret"))

@@ -181,8 +181,20 @@ def test_a_worker_that_leaves_by_itself(
     assert ([1, 2, 3], [(1002, signal.SIGTERM)]) == (spawned, killed)
     made.handle_hup()
     made.manage_workers()
-    assert [1, 2, 3, 4, 5] == spawned
-    assert {(1001, signal.SIGTERM), (1002, signal.SIGTERM), (1003, signal.SIGTERM)} == set(killed)
+    assert ([1, 2, 3, 4], {1001, 1002}) == (spawned, {pid for pid, _ in killed})
+    del made.WORKERS[1002]
+    made.manage_workers()
+    assert ([1, 2, 3, 4, 5], {1001, 1002, 1003}) == (spawned, {pid for pid, _ in killed})
+
+
+def test_workers_that_leave_do_not_pile_up(make: Make, spawned: list[int], killed: list[tuple[int, int]]) -> None:
+    """manage_workers(): where successors retire before their predecessors are gone, there are twice as many at most."""
+    made = make()
+    for _ in range(3):
+        made.manage_workers()
+        for worker in made.WORKERS.values():
+            scoreboard.set_state(worker.slot, WorkerState.RETIRING)
+    assert ([1, 2, 3, 4], {1001, 1002}) == (spawned, {pid for pid, _ in killed})
 
 
 def test_reload_where_all_slots_are_taken(make: Make, spawned: list[int], killed: list[tuple[int, int]]) -> None:
