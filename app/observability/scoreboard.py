@@ -1,6 +1,7 @@
 """The scoreboard: what each worker is doing, in memory that all processes of the server share."""
 
 import mmap
+from collections.abc import Iterator
 from enum import IntEnum
 from threading import Lock
 
@@ -83,13 +84,11 @@ class Scoreboard:
 
     def column(self, column: int) -> list[int]:
         """Read a column of all slots, those that are free included."""
-        # A process that no master has started has taken none, and counts in the first.
-        return self._cells[column : max(1, self._cells[self._used]) * COLUMNS : COLUMNS].tolist()
+        return [number for (number,) in self._rows(column)]
 
     def pids(self) -> list[int]:
         """List the workers that are alive."""
-        rows = zip(self.column(PID), self.column(STATE), strict=True)
-        return [pid for pid, state in rows if pid and state != WorkerState.LEFT]
+        return [pid for pid, state in self._rows(PID, STATE) if pid and state != WorkerState.LEFT]
 
     def taken(self) -> set[int]:
         """Return the slots that are taken."""
@@ -97,13 +96,12 @@ class Scoreboard:
 
     def has_serving(self) -> bool:
         """Tell whether some worker is not about to leave."""
-        rows = zip(self.column(PID), self.column(STATE), strict=True)
-        return any(pid and state == WorkerState.SERVING for pid, state in rows)
+        return any(pid and state == WorkerState.SERVING for pid, state in self._rows(PID, STATE))
 
     def has_fewest_connections(self) -> bool:
         """Tell whether no worker that stays has fewer connections than this one."""
         mine = self.read(self.slot, CONNECTIONS)
-        rows = zip(self.column(PID), self.column(STATE), self.column(CONNECTIONS), strict=True)
+        rows = self._rows(PID, STATE, CONNECTIONS)
         return all(connections >= mine for pid, state, connections in rows if pid and state == WorkerState.SERVING)
 
     def is_ready(self) -> bool:
@@ -111,8 +109,14 @@ class Scoreboard:
 
         And the service does not stop: a worker that hangs does not say that it leaves.
         """
-        states = [state for pid, state in zip(self.column(PID), self.column(STATE), strict=True) if pid]
+        states = [state for pid, state in self._rows(PID, STATE) if pid]
         return not self.stop_requests and (not states or min(states) < WorkerState.LEAVING)
+
+    def _rows(self, *columns: int) -> Iterator[tuple[int, ...]]:
+        # A process that no master has started has taken none, and counts in the first. The master may take a further
+        # slot meanwhile: all columns end where the first one does.
+        end = max(1, self._cells[self._used]) * COLUMNS
+        return zip(*(self._cells[column:end:COLUMNS].tolist() for column in columns), strict=True)
 
     def _reset(self, slot: int, pid: int) -> None:
         start = slot * COLUMNS

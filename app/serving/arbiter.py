@@ -21,6 +21,7 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
     def __init__(self, app: Any, hooks: Hooks) -> None:
         super().__init__(app)
         self._hooks = hooks
+        hooks.has_own_master = True
         self._has_terminal = os.isatty(0)
 
     def init_signals(self) -> None:

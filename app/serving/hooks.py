@@ -53,6 +53,7 @@ class Hooks:
         self.trace_settings = trace_settings
         self.flush_seconds = min(FLUSH_SECONDS, settings.graceful_timeout / 4) if trace_settings else 0.0
         self.slots = slots or scoreboard.capacity
+        self.has_own_master = False  # Which announces a stop, and starts the successor of a worker that retires.
         self.workers = settings.workers or usable_cpus()
         self.addresses = addresses(settings.bind)
         self.bind = [bind_text(address, settings.port) for address in self.addresses]

@@ -87,11 +87,10 @@ class Worker(BaseWorker):  # type: ignore[misc]
             is_aborted=lambda: self._is_aborted,
         )
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - gunicorn calls it so
         """Begin to leave; where a stop drains, a second SIGTERM ends the draining."""
         if self.alive:
-            super().handle_exit(sig, frame)
-            scoreboard.set_state(self.slot, WorkerState.LEAVING)
+            self._begin_to_leave()
             self._loop.call_soon_threadsafe(self._loop.call_later, SIGNALLING_SECONDS, self._leave)
         elif self._is_stop:
             self._loop.call_soon_threadsafe(self._server.stop, self._grace)
@@ -118,7 +117,11 @@ class Worker(BaseWorker):  # type: ignore[misc]
 
     @property
     def _is_stop(self) -> bool:
-        return scoreboard.stop_requests > 0 or not scoreboard.has_serving()
+        return scoreboard.stop_requests > 0 or not (self.hooks.has_own_master or scoreboard.has_serving())
+
+    def _begin_to_leave(self) -> None:
+        super().handle_exit(signal.SIGTERM, None)
+        scoreboard.set_state(self.slot, WorkerState.LEAVING)
 
     def _leave(self) -> None:
         if self._is_stop:
@@ -131,8 +134,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
         if os.getppid() != self.ppid:
             if self.alive:
                 self.log.error("worker %s exiting: lost its master", self.pid)
-                super().handle_exit(signal.SIGTERM, None)
-                scoreboard.set_state(self.slot, WorkerState.LEAVING)
+                self._begin_to_leave()
             # Without draining: the next start waits for the port.
             self._server.stop(self._grace)
         elif scoreboard.stop_requests > 1 and not self.alive:
@@ -146,8 +148,13 @@ class Worker(BaseWorker):  # type: ignore[misc]
             self._loop.call_later(SUCCESSOR_SECONDS, self._retire)
 
     def _retire(self) -> None:
-        if self.alive:  # The master has found no room for a successor, or is gunicorn's own.
-            self.handle_exit(signal.SIGTERM, None)
+        if not self.alive:
+            return
+        if self.hooks.has_own_master and not scoreboard.has_serving():
+            self._loop.call_later(SUCCESSOR_SECONDS, self._retire)  # There is no room for a successor yet.
+        else:
+            self._begin_to_leave()
+            self._server.stop(self._grace)
 
     def _answer_rejection(self, environ: "WSGIEnvironment", rejection: Rejection) -> tuple[str, Headers, bytes]:
         known: RequestRecord | None = environ.get(ENVIRON_KEY)

@@ -18,6 +18,8 @@ from tests.support.service import Service, running, wait_until
 MEBIBYTE = 1024 * 1024
 STALLED_SECONDS = 1.0
 
+UNREAD = 100 * b"GET /openapi.json HTTP/1.1\r\nHost: test\r\n\r\n"
+
 # A worker takes a thousand.
 MORE_CONNECTIONS_THAN_FIT = 1010
 
@@ -115,6 +117,23 @@ def test_out_of_connections_those_that_do_not_close_give_way(output: Path) -> No
             assert example.ANSWER == stack.enter_context(Client(service.port)).ask(example.REQUEST).body
 
 
+def test_out_of_connections_those_that_do_not_read_give_way(output: Path) -> None:
+    """Clients that have left an answer unread for a second are no better than younger ones between two requests."""
+    with (
+        running(output, arguments=["--limit", "connections=4"], WEB_CONCURRENCY=1) as service,
+        ExitStack() as stack,
+    ):
+        wait_until(lambda: scrape(service).samples["http_connections"] == 0, "the connection of the probe is closed")
+        for _ in range(3):
+            stack.enter_context(Client(service.port)).send(UNREAD)
+        sent = time.monotonic()
+        wait_until(lambda: time.monotonic() > sent + 2 * STALLED_SECONDS, "they have not read for a second")
+        regular = stack.enter_context(Client(service.port))
+        for _ in range(3):
+            assert example.ANSWER == regular.ask(example.REQUEST).body
+            assert example.ANSWER == stack.enter_context(Client(service.port)).ask(example.REQUEST).body
+
+
 def test_out_of_descriptors_the_longest_waiting_gives_way(output: Path) -> None:
     """When the system gives a worker no more descriptors, a new client is served in place of the longest idle one."""
     with running(output, arguments=[], WEB_CONCURRENCY=1, preexec=limit_descriptors) as service, ExitStack() as stack:
@@ -190,3 +209,24 @@ def test_large_bodies_that_drip_give_way(output: Path) -> None:
             return exchange(service.port, request).status == 200
 
         wait_until(is_served, "one more is served")
+
+
+def test_a_large_body_outweighs_many_that_drip(output: Path, many_descriptors: None) -> None:
+    """For what one large body takes, as many small ones that have stalled give way as it needs."""
+    assert many_descriptors is None
+    some, request = 17 * 1024, post(b"x" * MEBIBYTE)
+    with running(output, arguments=[], WEB_CONCURRENCY=1) as service, ExitStack() as stack:
+        stalled = [stack.enter_context(Client(service.port)) for _ in range(8 * MEBIBYTE // some)]
+        for client in stalled:
+            client.send(request[:some])
+        sent = time.monotonic()
+        wait_until(lambda: time.monotonic() > sent + 2 * STALLED_SECONDS, "they have stalled")
+        fast = [stack.enter_context(Client(service.port)) for _ in range(12)]
+        for client in fast:
+            with suppress(ConnectionError):
+                client.send(request[:-1])
+        wait_until(lambda: bytes_in_flight(service.port) == 0, "the worker has taken all that was sent")
+        held = [some for client in stalled if not client.has_answer()]
+        held += [len(request) for client in fast if not client.has_answer()]
+        assert 8 * (MEBIBYTE + some) > sum(held)
+        assert len(fast) / 2 < sum(not client.has_answer() for client in fast)

@@ -13,6 +13,9 @@ from tests.support.http_client import Client, exchange, get, is_refused
 from tests.support.scraping import scrape
 from tests.support.service import LIMIT_SECONDS, Service, running, wait_until, wait_until_workers
 
+# For a successor, before it goes without one where another worker serves.
+MORE_THAN_A_WORKER_WAITS = 3.0
+
 
 def test_a_killed_worker_is_replaced(output: Path) -> None:
     """When all workers die at once, new ones take their place, and the log says what has happened."""
@@ -40,7 +43,23 @@ def test_a_worker_that_retires_has_a_successor(output: Path) -> None:
             return any(line["pid"] != retiring for line in service.requests())
 
         wait_until(has_another_worker_answered, "its successor serves")
+        wait_until(lambda: not listens(retiring), "the first worker accepts no more clients")
+        with Client(service.port) as other:
+            other.send(example.REQUEST[:-1])  # It keeps the successor: there is no room for a third one.
+            end = time.monotonic() + MORE_THAN_A_WORKER_WAITS
+            while time.monotonic() < end:
+                assert (200, 200) == (
+                    exchange(service.port, example.REQUEST).status,
+                    get(service.port, "/readyz").status,
+                )
+            assert 2 == boots(service)
+            assert example.ANSWER == other.ask(example.REQUEST[-1:]).body
         assert example.ANSWER == slow.ask(example.REQUEST[-1:]).body
+
+
+def listens(pid: int) -> bool:
+    """Tell whether a process accepts clients."""
+    return any(connection.status == psutil.CONN_LISTEN for connection in psutil.Process(pid).net_connections())
 
 
 def boots(service: Service) -> int:

@@ -83,12 +83,12 @@ class ConnectionTable:
         ]
         return min(stalled, key=lambda c: c.started, default=connection)
 
-    def longest_silent(self) -> list[Connection]:
-        """Choose those that give way to new ones."""
-        yielding = [c for c in self._connections if c.state in _SILENT]
-        if not yielding:
-            # A client that does not read its answer gives way last. One that is being served does not: it came first.
-            yielding = [c for c in self._connections if c.state is State.RESPONDING and c.is_paused]
+    def longest_silent(self, now: float) -> list[Connection]:
+        """Choose those that give way to new ones. One that is being served does not: it came first."""
+        unread = [c for c in self._connections if c.state is State.RESPONDING and c.is_paused]
+        # The deadline of an answer is set when its client stops reading.
+        stalled = [c for c in unread if now - (c.deadline - self._limits.send) > self._limits.stalled]
+        yielding = [c for c in self._connections if c.state in _SILENT] + stalled or unread
         # Not by the deadline: that of a request which has just begun is sooner than that of a silent connection. Nor by
         # the last byte received: clients that drip would never give way. A large upload that gets on does not, either.
         evicted = math.ceil(len(yielding) / _EVICTED_SHARE)

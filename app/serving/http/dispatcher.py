@@ -67,10 +67,9 @@ class Dispatcher:
             self.rejected(connection, Rejection(503, self._queue.late))
 
     def grown(self, connection: Connection) -> None:
-        """Reject a request where all together hold too much."""
+        """Reject requests where all together hold too much, until they do not: one that drips may hold little."""
         self._connections.account(connection)
-        rejected = self._connections.excess(connection, connection.last_received)
-        if rejected is not None:
+        while (rejected := self._connections.excess(connection, connection.last_received)) is not None:
             reason = f"overloaded: requests hold more than {self._limits.held_bytes} bytes"
             self.rejected(rejected, Rejection(503, reason))
 

@@ -136,7 +136,7 @@ class HttpServer:
             self._service.count_connections(-1)
 
     def _evict(self) -> bool:
-        evicted = self._connections.longest_silent()
+        evicted = self._connections.longest_silent(time.monotonic())
         for connection in evicted:
             connection.abort()
         return bool(evicted)

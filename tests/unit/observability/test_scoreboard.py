@@ -1,6 +1,7 @@
 """The scoreboard: the slots of the workers, in memory that all processes share."""
 
 import os
+from typing import Any
 
 import pytest
 
@@ -84,6 +85,33 @@ def test_readiness(states: list[WorkerState], expected: bool) -> None:
     for state in states:
         board.set_state(board.take(11), state)
     assert expected == board.is_ready()
+
+
+def test_a_slot_that_is_taken_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The master takes a further slot while a worker reads one column after the other."""
+    board = Scoreboard(20)
+    board.take(11)
+
+    class Cells:
+        """The cells of the scoreboard, in which a slot is taken behind each column that is read."""
+
+        def __init__(self, cells: memoryview) -> None:
+            self.cells = cells
+            self.pid = 12
+
+        def __getitem__(self, key: int | slice) -> Any:
+            value = self.cells[key]
+            if isinstance(key, slice):
+                other.take(self.pid)
+                self.pid += 1
+                return memoryview(bytes(value)).cast("i")
+            return value
+
+    other = Scoreboard(20)
+    monkeypatch.setattr(other, "_cells", board._cells)  # noqa: SLF001 - the same memory, as a fork has it
+    monkeypatch.setattr(board, "_cells", Cells(board._cells))  # noqa: SLF001
+    assert [11] == board.pids()
+    assert (True, True, True) == (board.has_serving(), board.has_fewest_connections(), board.is_ready())
 
 
 def test_shared_with_forked_processes() -> None:

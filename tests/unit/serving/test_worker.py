@@ -156,10 +156,31 @@ def test_a_worker_retires_after_its_last_request(
                 scoreboard.take(os.getpid())
                 terminate()
             wait_until(lambda: is_refused(worker.port), "the worker leaves")
+            assert 200 == client.ask(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").status
 
     run_while(worker, steps)
     events = [line["event"] for line in log_lines.json]
     assert (False, 1) == (worker.alive, events.count(f"worker {worker.pid} exiting after 2 requests"))
+
+
+def test_a_worker_that_retires_serves_until_it_has_a_successor(
+    make_worker: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the master starts successors and has no room for one yet, the last worker does not go."""
+    monkeypatch.setattr("app.serving.worker.SUCCESSOR_SECONDS", 0.01)
+    worker = make_worker(max_requests=1)
+    worker.hooks.has_own_master = True
+    asked = []
+    monkeypatch.setattr(worker, "_retire", lambda: asked.append(None) or Worker._retire(worker))  # type: ignore[func-returns-value]  # noqa: SLF001
+
+    def steps() -> None:
+        get(worker.port, "/healthz")
+        wait_until(lambda: len(asked) > 5, "it has looked for a successor several times")
+        assert 200 == get(worker.port, "/readyz").status
+        scoreboard.take(os.getpid())
+        wait_until(lambda: is_refused(worker.port), "the worker leaves")
+
+    run_while(worker, steps)
 
 
 def test_a_stop_is_one_although_another_worker_hangs(make_worker: Callable[..., Worker]) -> None:

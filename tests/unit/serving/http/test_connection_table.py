@@ -35,7 +35,8 @@ def connection(
     state: State = State.IDLE, time: float = NOW, is_paused: object = True, *, held: int = BODY_BYTES
 ) -> Any:
     """Make a connection that began, was last heard of and will end at a time, with a request of a given size."""
-    return Double(state, time, time, time, held, is_paused=bool(is_paused))
+    deadline = time + LIMITS.send if state is State.RESPONDING else time
+    return Double(state, time, time, deadline, held, is_paused=bool(is_paused))
 
 
 def table_of(*connections: Any) -> ConnectionTable:
@@ -84,7 +85,9 @@ def test_is_full(number: int, opening: int, *, expected: bool) -> None:
         pytest.param([], [], id="none are there"),
         pytest.param([(State.IDLE, 2.0), (State.IDLE, 1.0)], [1], id="the longest idle"),
         pytest.param([(State.IDLE, 2.0), (State.RECEIVING, 1.0)], [1], id="the longest in a request"),
-        pytest.param([(State.RESPONDING, 1.0), (State.IDLE, 2.0)], [1], id="idle before not reading"),
+        pytest.param([(State.RESPONDING, 1.0), (State.IDLE, 2.0)], [1], id="idle before not reading for a moment"),
+        pytest.param([(State.RESPONDING, 0.9), (State.IDLE, 2.0)], [0], id="the longest not reading"),
+        pytest.param([(State.RESPONDING, 0.9), (State.IDLE, 0.8)], [1], id="idle for longer than not reading"),
         pytest.param([(State.IDLE, 2.0), (State.CLOSING, 1.0)], [1], id="the longest closing"),
         pytest.param([(State.RESPONDING, 1.0), (State.CLOSING, 2.0)], [1], id="closing before not reading"),
         pytest.param([(State.RESPONDING, 2.0), (State.RESPONDING, 1.0)], [1], id="not reading in the end"),
@@ -96,7 +99,7 @@ def test_is_full(number: int, opening: int, *, expected: bool) -> None:
 def test_which_give_way(members: list[Any], expected: list[int]) -> None:
     """Room is made by those that have been silent for the longest time."""
     connections = [connection(*member) for member in members]
-    assert expected == indexes(table_of(*connections).longest_silent(), connections)
+    assert expected == indexes(table_of(*connections).longest_silent(2.0), connections)
 
 
 @pytest.mark.parametrize(
@@ -132,11 +135,11 @@ def test_an_upload_that_gets_on_gives_way_last() -> None:
     """A large request that began early and grows is younger than a client that has been silent for a while."""
     upload, silent = connection(State.RECEIVING, 1.0), connection(State.IDLE, 2.0)
     table = table_of(upload, silent)
-    assert [upload] == table.longest_silent()
+    assert [upload] == table.longest_silent(3.0)
     upload.memory_bytes += LIMITS.large_bytes
     upload.last_received = 3.0
     table.account(upload)
-    assert [silent] == table.longest_silent()
+    assert [silent] == table.longest_silent(3.0)
 
 
 @pytest.mark.parametrize(
