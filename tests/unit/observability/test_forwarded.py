@@ -101,6 +101,7 @@ def test_scheme_host_and_prefix(peer: str, expected: dict[str, str]) -> None:
     [
         *(("PREFIX", value) for value in (":x", ":80:1", "shop", "?a", "http://x")),
         *(("HOST", value) for value in ("a" * 64 + ".com", "a..b", ".", "[::1", "[1:2]", "a/b", "user@a", "a:65536")),
+        ("HOST", ".".join(["xn--p1ai"] * 1750)),
         *(("PROTO", value) for value in ("ftp", "a b", "javascript")),
     ],
 )

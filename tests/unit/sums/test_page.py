@@ -38,6 +38,7 @@ def client() -> FlaskClient:
         ("text/html;q=0.5, application/problem+json", 405),
         ("image/png", 405),
         ("text/html;q=x,,;=", 405),
+        ("text/html" + ",a/b;q=0.5" * 1450, 405),
     ],
 )
 def test_page_where_html_is_preferred(client: FlaskClient, method: str, accept: str | None, status: int) -> None:

@@ -98,6 +98,7 @@ def test_target(first: bytes, target: str) -> None:
         (b"GET http:///a HTTP/1.1", 400, NO_TARGET),
         (b"GET http://user@a/ HTTP/1.1", 400, NO_TARGET),
         (b"GET http://xn--0/ HTTP/1.1", 400, NO_TARGET),
+        (b"GET http://" + b".".join([b"a"] * 131) + b"/ HTTP/1.1", 400, NO_TARGET),
         (b"GET http://[1:2]/ HTTP/1.1", 400, NO_TARGET),
         (b"CONNECT [1:2]:443 HTTP/1.1", 400, NO_TARGET),
         (b"CONNECT http://a/ HTTP/1.1", 400, NO_TARGET),
@@ -146,7 +147,7 @@ def test_64_characters_are_quoted(method: bytes, detail: str) -> None:
     "host",
     [
         *(b"a", b"a.b.", b"A:80", b"a:", b"a_b", b"127.0.0.1:5000", b"[::1]", b"[::1]:80", b"", b":80"),
-        *(b"a" * 63, b"xn--bcher-kva.example:80"),
+        *(b"a" * 63, b".".join([b"a"] * 127) + b":65535", b"xn--bcher-kva.example:80"),
     ],
 )
 def test_host(host: bytes) -> None:
@@ -167,6 +168,8 @@ def test_host(host: bytes) -> None:
         b"::1",
         b"a, b",
         b"a" * 64,
+        b".".join([b"a"] * 131),
+        b".".join([b"xn--p1ai"] * 1750),
         b"\xe9",
         b"xn--0",
         b"xn--",
