@@ -129,21 +129,17 @@ class Dispatcher:
 
     def _run_turn(self) -> None:
         until = time.monotonic() + TURN_SECONDS
-        # One urgent request passes the others in each turn, so that a probe does not end a process which only has too
-        # much to do, and a flood of probes holds up the others by a fiftieth.
-        if self._urgent:
-            self._go_on(self._urgent.popleft())
+        # One of each kind in turn: a flood of requests keeps no probe waiting, so that no process ends which only has
+        # too much to do; a flood of probes keeps no request waiting, and a stream without an end neither.
         while time.monotonic() < until:
-            # In turn, so that neither a stream without an end nor a flood of requests keeps the others waiting.
-            ready = self._ready.popleft() if self._ready else None
-            if self._queue and self._pool is None:
-                self._go_on(self._take())
-            elif ready is None and self._urgent:
-                ready = self._urgent.popleft()
-            elif ready is None:
+            has_request = self._queue and self._pool is None
+            if not (has_request or self._urgent or self._ready):
                 return
-            if ready is not None:
-                self._go_on(ready)
+            if has_request:
+                self._go_on(self._take())
+            for others in (self._urgent, self._ready):
+                if others:
+                    self._go_on(others.popleft())
         self._schedule()
 
     def _take(self) -> Connection:

@@ -320,6 +320,22 @@ def test_probes_that_come_together(serve: Serve, application: Application) -> No
     assert [b"/probe"] * 3 == [probe.receive().body for probe in probes]
 
 
+def test_probes_and_requests_take_turns(serve: Serve, application: Application) -> None:
+    """Neither a flood of probes nor one of requests keeps those of the other kind waiting."""
+    server = serve(application, is_urgent=lambda path: path.startswith("/probe"))
+    busy, *clients = [server.client() for _ in range(7)]
+    for client in clients:
+        client.ask(GET % b"/before")
+    busy.send(GET % b"/wait")
+    assert application.entered.acquire(timeout=20)
+    for kind in (b"/request", b"/probe"):
+        for number in range(3):
+            clients.pop().send(GET % (kind + b"%d" % number))
+    application.gate.set()
+    server.wait_until(lambda: len(application.log) == 13)
+    assert ["request", "probe"] * 3 == [path[1:-1] for path in application.log[-6:]]
+
+
 def test_a_probe_whose_client_is_gone(serve: Serve, application: Application) -> None:
     """Also what no thread runs is closed when its client is gone."""
     server = serve(application, threads=2, is_urgent={"/stream-large"}.__contains__)
