@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client import Metric, values
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
@@ -44,13 +45,20 @@ class MetricFiles(Collector):
         values.ValueClass = values.MultiProcessValue(lambda: self.owner)
 
     def prepare(self, slots: int) -> None:
-        """Make the files of `slots` slots from those of the master process, with all that it has set to 0.
+        """Make the files of `slots` slots, with every series of the master process at 0.
 
         They take their memory now. Taken at the first request, it could be missing then.
         """
         for file in list(self.directory.glob(f"*_{MASTER}.db")):
-            for slot in range(slots):
-                shutil.copyfile(file, file.with_name(file.name.replace(MASTER, str(slot))))
+            first, *others = [file.with_name(file.name.replace(MASTER, str(slot))) for slot in range(slots)]
+            shutil.copyfile(file, first)
+            # What a module counts while it is imported, the master has counted: once.
+            zeros = MmapedDict(first)
+            for key, _, _ in list(zeros.read_all_values()):
+                zeros.write_value(key, 0.0, 0.0)
+            zeros.close()
+            for other in others:
+                shutil.copyfile(first, other)
 
     def _check_room(self, size: int) -> None:
         # The files are mapped into memory. Where there is no room for a page, the kernel does not refuse to write it

@@ -80,6 +80,19 @@ def test_prepared_slots_have_what_is_known_at_0(files: MetricFiles, counter: Cou
     assert expected == names(files)
 
 
+def test_what_the_master_has_counted_counts_once(files: MetricFiles, counter: Counter) -> None:
+    """A metric that a module changes while it is imported is not multiplied by the slots."""
+    counter.labels("import").inc()
+    histogram = Histogram("seconds", "Seconds.", buckets=(1,), registry=CollectorRegistry())
+    histogram.observe(0.5)
+    files.prepare(2)
+    registry = CollectorRegistry()
+    registry.register(files)
+    assert 1 == total(files, "import")
+    assert [1, 0.5] == [registry.get_sample_value(f"seconds_{name}") for name in ("count", "sum")]
+    assert 1 == registry.get_sample_value("seconds_bucket", {"le": "1.0"})
+
+
 def test_prepared_slots_take_their_memory_at_once(files: MetricFiles, counter: Counter) -> None:
     """A worker that writes to its files finds no hole in them, for which there might be no memory any more."""
     counter.labels("known")
