@@ -3,11 +3,12 @@
 import io
 import sys
 import threading
-from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 import structlog
+
+from app.observability.request_record import current_record
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -23,9 +24,33 @@ def capture_output() -> None:
 
 def end_lines() -> None:
     """Log what was printed without the end of a line, before another request goes on with it."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, _Printed):
-            stream.flush()
+    record = current_record()
+    if record is None or record.printed:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, _Printed):
+                stream.flush()
+
+
+class _Beginnings(dict[str, str]):
+    """The starts of lines, by the name of their stream. One that never ends is logged when its owner is gone.
+
+    All that serves a request shares those of its record, tasks and threads that copy its context included. Elsewhere
+    each thread has its own, since print() writes piece by piece, in several threads at a time.
+    """
+
+    def __del__(self) -> None:
+        for name, text in self.items():
+            _log_line(text, name)
+
+
+class _Thread(threading.local):
+    def __init__(self) -> None:
+        self.beginnings = _Beginnings()
+
+
+def _log_line(text: str, stream: str) -> None:
+    if text.strip():
+        structlog.get_logger().warning(text, stream=stream)
 
 
 class _Printed(io.TextIOBase):
@@ -35,24 +60,31 @@ class _Printed(io.TextIOBase):
 
     def __init__(self, name: str) -> None:
         self._name = name
-        # The start of a line: print() writes piece by piece, in several threads at a time.
-        self._rest: ContextVar[str] = ContextVar(name, default="")
+        self._thread = _Thread()
 
     @property
     def buffer(self) -> "_PrintedBytes":
         return _PrintedBytes(self)
 
     def write(self, text: str) -> int:
-        *lines, rest = (self._rest.get() + text).split("\n")
-        self._rest.set(rest)
+        beginnings = self._beginnings()
+        *lines, beginnings[self._name] = (beginnings.get(self._name, "") + text).split("\n")
         for line in lines:
-            if line.strip():
-                structlog.get_logger().warning(line, stream=self._name)
+            _log_line(line, self._name)
         return len(text)
 
     def flush(self) -> None:
-        if self._rest.get():
+        if self._beginnings().get(self._name):
             self.write("\n")
+
+    def _beginnings(self) -> _Beginnings:
+        record = current_record()
+        if record is None:
+            return self._thread.beginnings
+        if record.printed is None:
+            record.printed = _Beginnings()
+        beginnings: _Beginnings = record.printed
+        return beginnings
 
 
 class _PrintedBytes(io.RawIOBase):

@@ -57,11 +57,11 @@ def _second(seconds: int) -> str:
 
 
 def _traceback(error: Any) -> str:
-    if error is True:
-        return traceback.format_exc()
     if isinstance(error, BaseException):
         return "".join(traceback.format_exception(error))
-    return "".join(traceback.format_exception(*error))
+    if isinstance(error, tuple):
+        return "".join(traceback.format_exception(*error))
+    return traceback.format_exc()  # Of True, and of whatever else counts as true.
 
 
 def escape(_logger: object, _level: str, event: Event) -> Event:
@@ -96,7 +96,7 @@ def _shorten(key: str, value: Any, characters: int) -> Any:
     if isinstance(value, str | float | int | None) and len(text) <= characters:
         return value
     # The start of a text and the end of a traceback say most.
-    return text[-characters:] if key == "traceback" else text[:characters]
+    return text[-characters:] if key in {"traceback", "stack"} else text[:characters]
 
 
 def _fitting(event: Event) -> Event:

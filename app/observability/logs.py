@@ -38,7 +38,7 @@ def configure_logs(level: str, log_format: str, output: LogOutput, environ: Mapp
     processors: list[Processor] = [complete, escape, console] if is_console else [complete, render]
     _emitter = _Emitter(getattr(logging, level.upper()), processors, _Line(output))
     structlog.configure(
-        processors=processors,
+        processors=[structlog.processors.StackInfoRenderer(), *processors],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: _Line(output),
     )
@@ -101,6 +101,8 @@ class _Forwarder(logging.Handler):
             message = f"{as_text(record.msg)} {as_text(record.args)}"
         level = max((level for level in LEVELS if level <= record.levelno), default=logging.DEBUG)
         extra = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        if record.stack_info:
+            extra["stack"] = record.stack_info
         emit(level, {**extra, "event": message, "logger": record.name, "exc_info": record.exc_info})
 
 

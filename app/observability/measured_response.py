@@ -5,13 +5,12 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any, Self
 
 import structlog
+from flask import Request
 
 from app.observability.request_record import RequestRecord, set_current_record
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
-
-    from flask import Request
 
     Finish = Callable[[RequestRecord, WSGIEnvironment, Request | None], None]
 
@@ -19,6 +18,7 @@ NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
 UNHANDLED = "unhandled exception"
 CUT_SHORT = "the application failed after the response had begun"
 CLIENT_GONE = "client disconnected before the response was complete"
+NOT_CLOSED = "what wraps the application failed"
 BODILESS = frozenset({204, 304})
 
 
@@ -30,6 +30,7 @@ class MeasuredResponse:
         self._environ = environ
         self._record = record
         self._finish = finish
+        self._headers: list[tuple[str, str]] = []
         self._request: Request | None = None
         self._is_open = True
         self._is_whole = False
@@ -52,8 +53,11 @@ class MeasuredResponse:
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         self._record.status = int(status[:3])
-        # werkzeug puts it there, and Flask takes it away before a streamed response has been read.
-        self._request = self._environ.get("werkzeug.request")
+        # werkzeug puts it there, and Flask takes it away before a streamed response has been read. A view that makes a
+        # request of werkzeug's own from the environ has replaced it.
+        request = self._environ.get("werkzeug.request")
+        self._request = request if isinstance(request, Request) else None
+        self._headers = headers
         return self._start(status, [*headers, ("X-Request-ID", self._record.request_id), NO_SNIFFING], exc_info)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -83,13 +87,28 @@ class MeasuredResponse:
             close = getattr(self._response, "close", None)
             if close is not None:
                 close()
+        except Exception:  # noqa: BLE001 - the client has its answer
+            structlog.get_logger().exception("the application failed to close a response")
         finally:
-            record = self._record
-            # Of a response without a body, a server may not look at the iterable at all.
-            is_bodiless = record.method == "HEAD" or record.status in BODILESS
-            if not self._is_whole and not is_bodiless and record.reason is None:
-                record.reason = CLIENT_GONE
+            if self._record.reason is None and not self._is_sent():
+                self._record.reason = CLIENT_GONE
             self._end()
+
+    def _is_sent(self) -> bool:
+        record = self._record
+        # Of a response without a body, a server may not look at the iterable at all.
+        if self._is_whole or record.method == "HEAD" or record.status in BODILESS:
+            return True
+        # Nor does it look at more than Content-Length has promised.
+        promised = [value for name, value in self._headers if name.lower() == "content-length" and value.isdecimal()]
+        return bool(promised) and record.response_bytes > int(promised[0])  # type: ignore[operator]
+
+    def __del__(self) -> None:
+        """End the request where no one closes the response: a middleware around this one has raised an error."""
+        if self._is_open:
+            self._record.status = 500
+            self._record.reason = NOT_CLOSED
+            self.close()
 
     def _fail(self, error: BaseException, reason: str) -> None:
         record = self._record

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request, got_request_exception
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import MethodNotAllowed
 
 from app.observability import metrics, traces
 from app.observability.captured_output import end_lines
@@ -119,7 +119,7 @@ class RequestMiddleware:
             return UNMATCHED
         # Flask has forgotten the request where the application has raised, and has no rule for a wrong method although
         # the path has matched one.
-        with suppress(HTTPException):
+        with suppress(Exception):  # A converter of the application's own may raise anything, and did so for Flask.
             adapter: MapAdapter = self._url_adapter(request or Request(environ))
             try:
                 return adapter.match(return_rule=True)[0].rule

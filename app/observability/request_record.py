@@ -16,7 +16,7 @@ class RequestRecord:
 
     `received` is a time of time.monotonic(); durations are in seconds, sizes in bytes. `duration` lasts until the
     response is closed, `queued` until the application is called. `is_tracked` is False where no metric is wanted.
-    `span` is that of OpenTelemetry, None where there is none.
+    `span` is that of OpenTelemetry, `printed` the starts of lines that were printed; None where there are none.
     """
 
     request_id: str
@@ -36,6 +36,7 @@ class RequestRecord:
     reason: str | None = None
     is_tracked: bool = True
     span: Any = None
+    printed: Any = None
 
 
 _current: ContextVar[RequestRecord | None] = ContextVar("request_record", default=None)

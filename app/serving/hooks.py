@@ -5,9 +5,11 @@ They work with gunicorn's own master and workers as with those of this project.
 
 import gc
 import os
+import signal
 import sys
 import tempfile
 from contextlib import suppress
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
@@ -16,8 +18,9 @@ import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
 from app.observability import traces
+from app.observability.captured_output import end_lines
 from app.observability.metric_files import MetricFiles
-from app.observability.scoreboard import IN_PROGRESS, WorkerState, scoreboard
+from app.observability.scoreboard import IN_PROGRESS, PID, WorkerState, scoreboard
 from app.observability.trace_settings import TraceSettings
 from app.serving.addresses import addresses, bind_text, listen_on_all
 from app.serving.cpus import usable_cpus
@@ -51,6 +54,7 @@ class Hooks:
         self.settings = settings
         self.limits = limits
         self.trace_settings = trace_settings
+        self._master = os.getpid()
         self.flush_seconds = min(FLUSH_SECONDS, settings.graceful_timeout / 4) if trace_settings else 0.0
         self.slots = slots or scoreboard.capacity
         self.has_own_master = False  # Which announces a stop, and starts the successor of a worker that retires.
@@ -68,6 +72,7 @@ class Hooks:
         # A collection of garbage marks each object, and the kernel then copies the memory that the processes share: 12
         # MB after some hundred scrapes. What is there now stays, and need not be looked at.
         gc.freeze()
+        end_lines()
         self.metric_files.prepare(self._slots_with_files)
         self.metrics_server.ensure(lambda: None)
         settings = self.settings
@@ -102,6 +107,16 @@ class Hooks:
         if self.trace_settings is not None:
             traces.start(self.trace_settings, self.metric_files.directory)
         worker.hooks = self
+        os.register_at_fork(after_in_child=self._leave_child)
+
+    def _leave_child(self) -> None:
+        """Let go of a process that a view forks, by multiprocessing for instance.
+
+        It would take its SIGTERM for the worker's, and what it counts would overwrite what the worker has counted.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        self.metric_files.owner = f"{scoreboard.slot}-{os.getpid()}"
 
     def post_worker_init(self, worker: Any) -> None:
         """Answer a probe before the first client comes: the kernel copies now what the worker shares with the master.
@@ -111,32 +126,43 @@ class Hooks:
         # Not by Flask's test_request_context(): it loads the client for tests and a debugger, 1 MB in each worker.
         environ = {"PATH_INFO": "/healthz"}
         setup_testing_defaults(environ)
-        with suppress(Exception), worker.wsgi.request_context(environ):
-            worker.wsgi.full_dispatch_request()
 
-    def child_exit(self, arbiter: Any, worker: Any) -> None:
+        def probe() -> None:
+            with suppress(Exception), worker.wsgi.request_context(environ):
+                worker.wsgi.full_dispatch_request()
+
+        copy_context().run(probe)  # What a hook binds to the lines of a request must not stay.
+
+    def child_exit(self, _arbiter: Any, worker: Any) -> None:
         """Count a worker that has ended, and free its slot."""
         from app.observability.metrics import worker_exits  # noqa: PLC0415 - see count_dropped_line()
 
         mark_process_dead(worker.slot)  # type: ignore[no-untyped-call]
-        if lost := scoreboard.read(worker.slot, IN_PROGRESS):
-            # They were not answered. One that was ending may be in the log and not in the counts: this line says by how
-            # many the two may differ.
-            arbiter.log.error("worker %s exited with %s requests in progress", worker.pid, lost)
+        self._tell_lost(worker.slot, worker.pid)
         has_left = scoreboard.release(worker.slot)
         worker_exits.labels("stopped" if has_left else "timeout" if worker.aborted else "crashed").inc()
 
     def worker_exit(self, _arbiter: Any, worker: Any) -> None:
         """Note, in the worker, that it ends as it should, if it does."""
         end = sys.exception()  # gunicorn calls this on the way out.
-        if not (isinstance(end, SystemExit) and end.code):
+        if isinstance(end, SystemExit) and not end.code:
             scoreboard.set_state(worker.slot, WorkerState.LEFT)
             traces.stop(self.flush_seconds)
 
     def on_exit(self, _arbiter: Any) -> None:
         """Stop serving the metrics, last of all: they have the last counts of the workers."""
-        self.metrics_server.stop()
-        self.metric_files.remove()
+        # A worker of gunicorn's own that a KeyboardInterrupt ends goes on in its copy of the master, and comes here.
+        if os.getpid() == self._master:
+            for slot in scoreboard.taken():  # Of a worker that was killed at the end of the grace, and not waited for.
+                self._tell_lost(slot, scoreboard.read(slot, PID))
+            self.metrics_server.stop()
+            self.metric_files.remove()
+
+    def _tell_lost(self, slot: int, pid: int) -> None:
+        if lost := scoreboard.read(slot, IN_PROGRESS):
+            # They were not answered. One that was ending may be in the log and not in the counts: this line says by how
+            # many the two may differ.
+            structlog.get_logger().error(f"worker {pid} exited with {lost} requests in progress")
 
     def count_dropped_line(self, lines: int = 1) -> None:
         """Count log lines that standard output did not take."""

@@ -128,7 +128,9 @@ class MetricsServer:
         )
         server = HttpServer(loop, self._listeners, service, LIMITS)
         # Not by loop.add_signal_handler(): uvloop loses a signal that comes between two turns of its loop.
-        signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(server.stop, GRACE_SECONDS))
+        signal.signal(
+            signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(server.stop, time.monotonic() + GRACE_SECONDS)
+        )
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         server.run()
 

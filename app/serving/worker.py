@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextvars import copy_context
 from functools import partial
 from http import HTTPMethod, HTTPStatus
 from time import monotonic
@@ -21,6 +22,7 @@ from app.serving.http.service import Headers, Service
 from app.web.problem_details import problem_body, problem_headers, status_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from wsgiref.types import WSGIEnvironment
 
     from app.observability.middleware import RequestMiddleware
@@ -50,6 +52,9 @@ class Worker(BaseWorker):  # type: ignore[misc]
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._is_aborted = False
+        self._left_at = 0.0  # When it was told to leave, of time.monotonic().
+        # The handler of a signal runs in the context of the request that it interrupts. What it leads to must not.
+        self._context = copy_context()
         # The master takes the time of the heartbeat's file, which is new, for a moment in a future far away: a worker
         # that hung before its first heartbeat would never be killed.
         self.notify()
@@ -91,9 +96,9 @@ class Worker(BaseWorker):  # type: ignore[misc]
         """Begin to leave; where a stop drains, a second SIGTERM ends the draining."""
         if self.alive:
             self._begin_to_leave()
-            self._loop.call_soon_threadsafe(self._loop.call_later, SIGNALLING_SECONDS, self._leave)
+            self._call_soon(self._loop.call_later, SIGNALLING_SECONDS, self._leave)
         elif self._is_stop:
-            self._loop.call_soon_threadsafe(self._server.stop, self._grace)
+            self._call_soon(self._server.stop, monotonic() + self._grace)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """End at once: by SystemExit, whatever a view makes of its own, or by the event loop.
@@ -104,12 +109,15 @@ class Worker(BaseWorker):  # type: ignore[misc]
         if self._server.is_running_application:
             super().handle_quit(sig, frame)
         else:
-            self._loop.call_soon_threadsafe(self._server.abort)
+            self._call_soon(self._server.abort)
 
     def handle_abort(self, sig: int, frame: FrameType | None) -> None:
         """End at once, too: the master has had no heartbeat for too long."""
         self._is_aborted = True
         super().handle_abort(sig, frame)
+
+    def _call_soon(self, function: "Callable[..., object]", *arguments: object) -> None:
+        self._loop.call_soon_threadsafe(function, *arguments, context=self._context)
 
     @property
     def _grace(self) -> float:
@@ -121,13 +129,15 @@ class Worker(BaseWorker):  # type: ignore[misc]
 
     def _begin_to_leave(self) -> None:
         super().handle_exit(signal.SIGTERM, None)
+        self._left_at = monotonic()
         scoreboard.set_state(self.slot, WorkerState.LEAVING)
 
     def _leave(self) -> None:
         if self._is_stop:
-            self._server.drain(self.hooks.settings.drain_seconds, self._grace)
+            stop_at = self._left_at + self.hooks.settings.drain_seconds
+            self._server.drain(stop_at, stop_at + self._grace)
         else:
-            self._server.stop(self._grace)
+            self._server.stop(self._left_at + self._grace)
 
     def _heartbeat(self) -> None:
         self.notify()
@@ -136,9 +146,10 @@ class Worker(BaseWorker):  # type: ignore[misc]
                 self.log.error("worker %s exiting: lost its master", self.pid)
                 self._begin_to_leave()
             # Without draining: the next start waits for the port.
-            self._server.stop(self._grace)
+            self._server.stop(monotonic() + self._grace)
         elif scoreboard.stop_requests > 1 and not self.alive:
-            self._server.stop(self._grace)  # The kernel delivers a second SIGTERM together with the first.
+            # The kernel delivers a second SIGTERM together with the first.
+            self._server.stop(monotonic() + self._grace)
 
     def _count(self) -> None:
         self.nr += 1
@@ -154,23 +165,28 @@ class Worker(BaseWorker):  # type: ignore[misc]
             self._loop.call_later(SUCCESSOR_SECONDS, self._retire)  # There is no room for a successor yet.
         else:
             self._begin_to_leave()
-            self._server.stop(self._grace)
+            self._server.stop(self._left_at + self._grace)
 
     def _answer_rejection(self, environ: "WSGIEnvironment", rejection: Rejection) -> tuple[str, Headers, bytes]:
         known: RequestRecord | None = environ.get(ENVIRON_KEY)
         record = known or self._middleware.describe(environ)
         body = problem_body(rejection.status, rejection.detail, record.request_id)
-        if known is None:  # And the application has not failed on it, which has its line and its count already.
+        if known is None:
             record.status = rejection.status
             record.reason = rejection.reason
             record.duration = monotonic() - environ[STARTED_AT]
             record.request_bytes = environ[BODY_BYTES]
             record.response_bytes = 0 if record.method == HTTPMethod.HEAD else len(body)
-            if error := rejection.__cause__:
-                record.error = type(error).__name__
-                self.log.error("unhandled exception", exc_info=error, extra={"request_id": record.request_id})
+            self._log_failure(rejection, record)
             self._middleware.reject(record, environ)
+        elif known.error is None:  # The application has not failed, but what wraps it. The middleware has the line.
+            self._log_failure(rejection, record)
         headers = problem_headers(record.request_id)
         if rejection.status == HTTPStatus.SERVICE_UNAVAILABLE:
             headers.append(("Retry-After", "1"))
         return status_line(rejection.status), headers, body
+
+    def _log_failure(self, rejection: Rejection, record: RequestRecord) -> None:
+        if error := rejection.__cause__:
+            record.error = type(error).__name__
+            self.log.error("unhandled exception", exc_info=error, extra={"request_id": record.request_id})

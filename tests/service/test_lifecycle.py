@@ -110,6 +110,21 @@ def test_the_grace_has_an_end(output: Path, number: signal.Signals) -> None:
         assert ["begun"] == [line.get("request_id") for line in others]
 
 
+def test_the_grace_begins_with_the_signal(output: Path) -> None:
+    """A view that runs when a stop begins takes its time from the grace, and not from that of another's upload."""
+    with running(output, WEB_CONCURRENCY=1, GRACEFUL_TIMEOUT=3) as service:
+        uploading, waiting = Client(service.port), Client(service.port)
+        uploading.send(example.request("X-Request-ID: begun")[:-1])
+        waiting.send(b"GET /sleep?seconds=2 HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until(lambda: scrape(service).samples["http_requests_in_progress"] == 1, "the view runs")
+        service.signal(signal.SIGTERM)
+        assert [200, 503] == [client.receive().status for client in (waiting, uploading)]
+        assert service.wait() == 0
+        assert [503] == [line["status"] for line in service.requests(request_id="begun")]
+        for client in (uploading, waiting):
+            client.close()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 def test_a_quick_stop(output: Path, number: signal.Signals) -> None:
     """Ctrl-C stops the service although a client is in the middle of a request, and prints no traceback."""

@@ -55,21 +55,24 @@ class HttpServer:
         """Whether the application runs in this thread now."""
         return self._dispatcher.is_running_application
 
-    def drain(self, seconds: float, grace: float) -> None:
-        """Serve everything for `seconds`, on connections that end, and then stop.
+    def drain(self, stop_at: float, give_up_at: float) -> None:
+        """Serve everything until `stop_at`, on connections that end, and then stop.
 
         No other server takes the clients that wait to be accepted.
         """
         self._is_draining = True
         self._dispatcher.closes_connections = True
-        self._loop.call_later(seconds, self.stop, grace)
+        self._loop.call_later(max(0.0, stop_at - time.monotonic()), self.stop, give_up_at)
 
-    def stop(self, grace: float) -> None:
-        """Accept no more, finish what has begun within `grace` seconds, and return from run()."""
+    def stop(self, give_up_at: float) -> None:
+        """Accept no more, finish what has begun until `give_up_at`, and return from run().
+
+        That is a time of time.monotonic(): a view may hold up this call until much of the grace is over.
+        """
         if self._stopped_at is not None:
             return
         self._stopped_at = now = time.monotonic()
-        self._give_up_at = now + grace
+        self._give_up_at = give_up_at
         self._dispatcher.closes_connections = True
         if self._is_draining:
             self._dispatcher.rejects_after = now

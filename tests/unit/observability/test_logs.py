@@ -169,6 +169,7 @@ def test_a_record_fails_no_request(
         pytest.param(lambda: structlog.get_logger().exception("failed"), id="structlog"),
         pytest.param(lambda: structlog.get_logger().error("failed", exc_info=sys.exception()), id="structlog, error"),
         pytest.param(lambda: structlog.get_logger().error("failed", exc_info=sys.exc_info()), id="structlog, triple"),
+        pytest.param(lambda: structlog.get_logger().error("failed", exc_info=1), id="structlog, what counts as true"),
         pytest.param(lambda: logging.getLogger("x").exception("failed"), id="logging"),  # noqa: LOG004 - called in one
     ],
 )
@@ -183,6 +184,13 @@ def test_traceback(log_lines: "Lines", log: "Callable[[], None]") -> None:
     assert line["traceback"].startswith("Traceback (most recent call last):\n")
     assert "KeyError: 'inner'" in line["traceback"]
     assert line["traceback"].endswith("ValueError: outer\n")
+
+
+@pytest.mark.parametrize("log", [structlog.get_logger, logging.getLogger])
+def test_stack(log_lines: "Lines", log: "Callable[[], Any]") -> None:
+    """A line that asks for the stack has it."""
+    log().warning("here", stack_info=True)
+    assert 'log().warning("here", stack_info=True)' in log_lines.only["stack"]
 
 
 def test_exception_without_one(log_lines: "Lines") -> None:
@@ -222,6 +230,15 @@ def test_prints_of_threads(configured_logs: "Callable[..., Lines]") -> None:
     thread.join()
     print("two")  # noqa: T201
     assert ["other", "one two"] == [line["event"] for line in lines.json]
+
+
+def test_the_last_print_of_a_thread(configured_logs: "Callable[..., Lines]") -> None:
+    """What a thread has printed is a line when the thread ends, with or without the end of a line."""
+    lines = configured_logs()
+    thread = threading.Thread(target=print, args=("last",), kwargs={"end": ""})
+    thread.start()
+    thread.join()
+    assert "last" == lines.only["event"]
 
 
 def test_printed_traceback(configured_logs: "Callable[..., Lines]") -> None:

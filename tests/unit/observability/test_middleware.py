@@ -1,5 +1,6 @@
 """The measuring point: every request passes it once, and its line in the log and the metrics are told the same."""
 
+import asyncio
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
@@ -15,7 +16,9 @@ from opentelemetry.sdk.trace import ReadableSpan, sampling
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
 from prometheus_client import REGISTRY
+from werkzeug.routing import BaseConverter
 from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Request as WerkzeugRequest
 
 from app.observability import middleware as module
 from app.observability import traces
@@ -174,12 +177,34 @@ def test_response_without_close(measure: Callable[..., RequestMiddleware], log_l
 def test_response_that_fails_to_close(
     measure: Callable[..., RequestMiddleware], clock: Clock, log_lines: "Lines"
 ) -> None:
-    """A response that cannot be closed is told of all the same, once."""
+    """A response that cannot be closed is told of all the same, once, and the error has the id of its request."""
     body = Body(clock)
     body.close = lambda: 1 / 0  # type: ignore[assignment, method-assign, return-value]
-    with pytest.raises(ZeroDivisionError):
-        serve(measure(answering(body)), environ())
-    assert ["request"] == [line["event"] for line in log_lines.json]
+    serve(measure(answering(body)), environ(headers={"X-Request-ID": "one"}))
+    expected = [("the application failed to close a response", "one"), ("request", "one")]
+    assert expected == [(line["event"], line["request_id"]) for line in log_lines.json]
+
+
+def test_response_that_is_longer_than_it_says(measure: Callable[..., RequestMiddleware], log_lines: "Lines") -> None:
+    """A server reads no more than Content-Length has promised: that is no client that is gone."""
+
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
+        return iter([b"ab", b"c", b"d"])
+
+    response = measure(application)(environ(), ignore_start)
+    for _ in range(2):
+        next(iter(response))
+    response.close()  # type: ignore[attr-defined]
+    assert "reason" not in log_lines.only
+
+
+def test_response_that_is_never_closed(measure: Callable[..., RequestMiddleware], log_lines: "Lines") -> None:
+    """Where a middleware around this one fails, the request ends when nothing refers to its response any more."""
+    before = count(status=500)
+    measure(answering([b"ab"]))(environ(), ignore_start)
+    line = log_lines.only
+    assert (500, "what wraps the application failed", before + 1) == (line["status"], line["reason"], count(status=500))
 
 
 @pytest.mark.parametrize(
@@ -423,6 +448,31 @@ def test_route_of_a_wrong_method_below_a_subdomain(log_lines: "Lines", make_sett
     assert (405, "/items") == (status, log_lines.only["route"])
 
 
+def test_route_where_a_converter_fails(app: Flask, log_lines: "Lines") -> None:
+    """An error of a converter keeps no line and no count back: Flask has answered 405 without asking it."""
+
+    class Failing(BaseConverter):
+        def to_python(self, value: str) -> str:
+            raise KeyError(value)
+
+    app.url_map.converters["failing"] = Failing
+    app.add_url_rule("/<failing:name>", endpoint="item", view_func=_item)
+    before = count("POST", status=405)
+    app.test_client().post("/one", buffered=True)
+    assert (405, "unmatched", before + 1) == (
+        log_lines.only["status"],
+        log_lines.only["route"],
+        count("POST", status=405),
+    )
+
+
+def test_a_view_that_makes_a_request_of_its_own(app: Flask, log_lines: "Lines") -> None:
+    """A view may replace the request that werkzeug has put into the environ by one that Flask does not know."""
+    app.add_url_rule("/", view_func=lambda: WerkzeugRequest(request.environ).path)
+    app.test_client().get("/", buffered=True)
+    assert (200, "/") == (log_lines.only["status"], log_lines.only["route"])
+
+
 def test_record_of_the_request_is_current(measure: Callable[..., RequestMiddleware], log_lines: "Lines") -> None:
     """The application finds the record of its request, as a value of its context and in the environ."""
 
@@ -544,6 +594,27 @@ def test_a_printed_line_ends_with_its_request(app: Flask, configured_logs: "Call
         app.test_client().get("/", headers={"X-Request-ID": identity}, buffered=True)
     expected = [("begun", "one"), ("request", "one"), ("begun", "two"), ("request", "two")]
     assert expected == [(line["event"], line["request_id"]) for line in lines.json]
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_a_printed_line_of_a_task(app: Flask, configured_logs: "Callable[..., Lines]", *, is_begun: bool) -> None:
+    """What a task of a view prints belongs to the request, is lost nowhere and comes once."""
+    lines = configured_logs()
+
+    async def print_more() -> None:
+        print("more", end="")  # noqa: T201
+
+    def view() -> str:
+        if is_begun:
+            print("begun ", end="")  # noqa: T201
+        asyncio.run(print_more())
+        return ""
+
+    app.add_url_rule("/", view_func=view)
+    app.test_client().get("/", headers={"X-Request-ID": "one"}, buffered=True)
+    expected = [("begun more" if is_begun else "more", "one"), ("request", "one")]
+    # asyncio has a line of its own, at debug.
+    assert expected == [(line["event"], line["request_id"]) for line in lines.json if line["level"] != "debug"]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ def unchanged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put back what a server changes in its process: metrics, slots, signals, environment."""
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
     monkeypatch.setattr(scoreboard, "slot", 0)
+    monkeypatch.setattr(os, "register_at_fork", lambda **_: None)
     monkeypatch.setattr(scoreboard, "_cells", Scoreboard()._cells)  # noqa: SLF001 - a fresh one, for all modules that have it
     for name in ("PROMETHEUS_MULTIPROC_DIR", "SERVER_SOFTWARE", "WEB_CONCURRENCY"):
         monkeypatch.setenv(name, os.environ.get(name, ""))

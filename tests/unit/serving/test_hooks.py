@@ -2,13 +2,17 @@
 
 import gc
 import os
+import signal
+from asyncio import CancelledError
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from flask import request
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, CollectorRegistry, Counter
+from structlog.contextvars import bind_contextvars, get_contextvars
 
 from app import create_app
 from app.observability import traces
@@ -32,6 +36,14 @@ def exits(reason: str) -> float:
     return REGISTRY.get_sample_value("gunicorn_worker_exits_total", {"reason": reason}) or 0.0
 
 
+def leave(hooks: Hooks, worker: object, end: BaseException | None = None) -> None:
+    """End a worker as gunicorn does, which calls the hook on the way out."""
+    end = end or SystemExit(0)
+    with suppress(type(end)), ExitStack() as stack:
+        stack.callback(hooks.worker_exit, None, worker)
+        raise end
+
+
 def test_on_starting(make_hooks: Make, log_lines: "Lines") -> None:
     """The start is told with what was chosen, the metrics are served, and each worker's files are there."""
     hooks = make_hooks(revision="abc", threads=3)
@@ -42,6 +54,71 @@ def test_on_starting(make_hooks: Make, log_lines: "Lines") -> None:
     assert not is_refused(hooks.settings.metrics_port)
     hooks.on_exit(None)
     assert (True, False) == (is_refused(hooks.settings.metrics_port), hooks.metric_files.directory.exists())
+
+
+def test_a_worker_removes_nothing(make_hooks: Make) -> None:
+    """A worker that an exception takes into its copy of the master leaves the metrics alone."""
+    hooks = make_hooks()
+    hooks.on_starting(None)
+    pid = os.fork()
+    if pid == 0:
+        hooks.on_exit(None)
+        os._exit(0)
+    assert (pid, 0) == os.waitpid(pid, 0)
+    assert (False, True) == (is_refused(hooks.settings.metrics_port), hooks.metric_files.directory.exists())
+    hooks.on_exit(None)
+
+
+def test_workers_that_the_master_has_killed(make_hooks: Make, log_lines: "Lines") -> None:
+    """What is in progress at the end of the grace is lost, and logged: the master kills, and does not wait."""
+    hooks = make_hooks()
+    hooks.on_starting(None)
+    killed, _idle = scoreboard.take(17), scoreboard.take(18)
+    scoreboard.slot = killed
+    scoreboard.count(IN_PROGRESS, 2)
+    hooks.on_exit(None)
+    assert "worker 17 exited with 2 requests in progress" == log_lines.json[-1]["event"]
+    assert 1 == len([line for line in log_lines.json if line["level"] == "error"])
+
+
+def test_a_process_that_a_view_forks(make_hooks: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends by SIGTERM as any process does, and counts beside its worker."""
+    registered: dict[str, Callable[[], None]] = {}
+    monkeypatch.setattr(os, "register_at_fork", registered.update)
+    hooks = make_hooks()
+    hooks.on_starting(None)
+    worker = SimpleNamespace()
+    hooks.pre_fork(None, worker)
+    hooks.post_fork(None, worker)
+    counter = Counter("children", "Children.", registry=CollectorRegistry())
+    counter.inc(10)
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
+        registered["after_in_child"]()
+        counter.inc()
+        os.write(writer, b"x")
+        while True:
+            signal.pause()
+    os.read(reader, 1)
+    os.kill(pid, signal.SIGTERM)
+    assert -signal.SIGTERM == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    registry = CollectorRegistry()
+    registry.register(hooks.metric_files)
+    assert 11 == registry.get_sample_value("children_total")
+    for descriptor in (reader, writer):
+        os.close(descriptor)
+
+
+def test_what_was_printed_before_the_start(make_hooks: Make, configured_logs: Callable[..., "Lines"]) -> None:
+    """What a module prints while it is imported, without the end of a line, is a line of its own."""
+    lines = configured_logs()
+    hooks = make_hooks()
+    print("loading", end="")  # noqa: T201
+    hooks.on_starting(None)
+    hooks.on_exit(None)
+    assert ["loading", "starting"] == [line["event"] for line in lines.json]
 
 
 def test_what_the_processes_share_is_not_collected(make_hooks: Make) -> None:
@@ -95,18 +172,18 @@ def test_the_end_of_a_worker(  # noqa: PLR0913 - the columns of the table
 
 @pytest.mark.parametrize(
     ("end", "expected"),
-    [(None, WorkerState.LEFT), (SystemExit(0), WorkerState.LEFT), (SystemExit(1), WorkerState.SERVING)],
+    [
+        (SystemExit(0), WorkerState.LEFT),
+        (SystemExit(1), WorkerState.SERVING),
+        (KeyboardInterrupt(), WorkerState.SERVING),
+        (CancelledError(), WorkerState.SERVING),
+    ],
 )
-def test_worker_exit(make_hooks: Make, end: SystemExit | None, expected: WorkerState) -> None:
+def test_worker_exit(make_hooks: Make, end: BaseException, expected: WorkerState) -> None:
     """A worker that ends as it should says so; one that fails does not."""
     hooks = make_hooks()
     worker = SimpleNamespace(slot=scoreboard.take(os.getpid()))
-    try:
-        if end:
-            raise end
-        hooks.worker_exit(None, worker)
-    except SystemExit:
-        hooks.worker_exit(None, worker)
+    leave(hooks, worker, end)
     assert expected == scoreboard.read(worker.slot, STATE)
 
 
@@ -119,11 +196,13 @@ def test_a_worker_is_warm(make_hooks: Make, log_lines: "Lines", error: Exception
     @app.before_request
     def before() -> None:
         seen.append(request.path)
+        bind_contextvars(kind="probe")
         if error:
             raise error
 
     make_hooks().post_worker_init(SimpleNamespace(wsgi=app))
     assert (["/healthz"], []) == (seen, [line for line in log_lines.json if line["event"] == "request"])
+    assert {} == get_contextvars()
 
 
 @pytest.mark.parametrize("grace", [8, 1])
@@ -138,7 +217,7 @@ def test_a_worker_makes_spans(make_hooks: Make, monkeypatch: pytest.MonkeyPatch,
     worker = SimpleNamespace()
     hooks.pre_fork(None, worker)
     hooks.post_fork(None, worker)
-    hooks.worker_exit(None, worker)
+    leave(hooks, worker)
     assert ([(settings, hooks.metric_files.directory)], [min(1.0, grace / 4)]) == (began, ended)
 
 
@@ -149,7 +228,7 @@ def test_without_traces(make_hooks: Make, monkeypatch: pytest.MonkeyPatch) -> No
     worker = SimpleNamespace()
     hooks.pre_fork(None, worker)
     hooks.post_fork(None, worker)
-    hooks.worker_exit(None, worker)
+    leave(hooks, worker)
     assert hooks.flush_seconds == 0
 
 

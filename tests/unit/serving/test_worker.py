@@ -6,14 +6,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextvars import Context, copy_context
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from gunicorn.config import Config
+from structlog.contextvars import bind_contextvars, get_contextvars
 
 from app import create_app
-from app.observability.scoreboard import STATE, WorkerState, scoreboard
+from app.observability.scoreboard import IN_PROGRESS, STATE, WorkerState, scoreboard
 from app.serving.gunicorn_logger import GunicornLogger
 from app.serving.hooks import Hooks
 from app.serving.http.connection import CONTINUE
@@ -122,6 +124,62 @@ def test_a_failure_outside_of_the_application(make_worker: Callable[..., Worker]
     bug, line = log_lines.json
     assert ("error", "unhandled exception", line["request_id"]) == (bug["level"], bug["event"], bug["request_id"])
     assert (500, "LookupError", 0) == (line["status"], line["error"], line["response_bytes"])
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_a_failure_around_the_measured_application(
+    make_worker: Callable[..., Worker], log_lines: "Lines", *, is_held: bool
+) -> None:
+    """What wraps the application may fail behind it: the error is logged, and the request has one line."""
+    worker = make_worker()
+    measured = worker.wsgi.wsgi_app
+
+    def wrap(environ: dict[str, Any], start_response: Callable[..., Any]) -> None:
+        response = measured(environ, start_response)
+        if not is_held:
+            del response
+        raise LookupError("a secret")
+
+    worker.wsgi.wsgi_app = wrap
+    run_while(worker, lambda: get(worker.port, "/healthz"))
+    first, second = [line for line in log_lines.json if "request_id" in line]
+    bug, line = (first, second) if is_held else (second, first)
+    assert ("unhandled exception", True) == (bug["event"], "a secret" in bug["traceback"])
+    expected = (bug["request_id"], 500, "LookupError" if is_held else None, "what wraps the application failed")
+    assert expected == (line["request_id"], line["status"], line.get("error"), line["reason"])
+    assert 0 == scoreboard.read(worker.slot, IN_PROGRESS)
+
+
+def test_the_grace_begins_with_the_signal(make_worker: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A view that holds up the event loop takes its time from the grace, at whose end the master kills."""
+    told: list[tuple[float, float]] = []
+    worker = make_worker(drain_seconds=5, graceful_timeout=8)
+    monkeypatch.setattr(worker, "_server", SimpleNamespace(drain=lambda *times: told.append(times)), raising=False)
+    before = time.monotonic()
+    worker._begin_to_leave()  # noqa: SLF001 - what the handler of SIGTERM does, without its event loop
+    after = time.monotonic()
+    worker._leave()  # noqa: SLF001
+    ((stop_at, give_up_at),) = told
+    assert (True, 7.5) == (before + 5 <= stop_at <= after + 5, give_up_at - stop_at)
+
+
+@pytest.mark.parametrize("handler", ["handle_exit", "handle_quit"])
+def test_a_signal_takes_nothing_from_the_request_that_it_interrupts(
+    make_worker: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch, handler: str
+) -> None:
+    """What a view has bound to the lines of its request does not get on those that a stop writes."""
+    worker = make_worker()
+    contexts: list[Context] = []
+    monkeypatch.setattr(worker, "_server", SimpleNamespace(is_running_application=False, abort=None), raising=False)
+    loop = SimpleNamespace(call_soon_threadsafe=lambda *_, context: contexts.append(context), call_later=None)
+    monkeypatch.setattr(worker, "_loop", loop, raising=False)
+
+    def interrupt() -> None:
+        bind_contextvars(customer="alice")
+        getattr(worker, handler)(signal.SIGTERM, None)
+
+    copy_context().run(interrupt)
+    assert [{}] == [context.run(get_contextvars) for context in contexts]
 
 
 def test_overload_is_told_when_to_come_back(make_worker: Callable[..., Worker]) -> None:

@@ -89,7 +89,7 @@ class Running:
     def stop(self, grace: float = 0.0) -> None:
         """Stop the server and wait for its end."""
         if not self.ended.done():
-            self.call(self.server.stop, grace)
+            self.call(self.server.stop, time.monotonic() + grace)
         self.wait()
 
     def wait(self) -> None:

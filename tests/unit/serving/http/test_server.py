@@ -1,7 +1,9 @@
 """The HTTP server: how it looks after its connections, makes room, and stops."""
 
+import math
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -79,7 +81,7 @@ def test_heartbeat(serve: Serve) -> None:
     server.wait_until(lambda: len(beats) > 2)
     client = server.client()
     begin(client)
-    server.call(server.server.stop, 100.0)
+    server.call(server.server.stop, math.inf)
     before = len(beats)
     server.wait_until(lambda: len(beats) > before + 2)
     client.send(b"abc")
@@ -118,7 +120,7 @@ def test_stop(serve: Serve) -> None:
     idle, receiving = server.client(), server.client()
     idle.ask(GET % b"before")
     begin(receiving)
-    server.call(server.server.stop, 100.0)
+    server.call(server.server.stop, math.inf)
     server.call(server.server.stop, 0.0)  # Only the first one counts.
     assert idle.is_at_end()
     assert is_refused(server.port)
@@ -132,7 +134,7 @@ def test_a_request_on_its_way_during_a_stop(serve: Serve) -> None:
     server = serve(answer, limits=limits(linger=100.0))
     client = server.client()
     client.ask(GET % b"before")
-    server.call(server.server.stop, 100.0)
+    server.call(server.server.stop, math.inf)
     assert b"/after" == client.ask(GET % b"after").body
     assert client.is_at_end()
     server.wait()
@@ -183,7 +185,7 @@ def test_drain(serve: Serve) -> None:
     server = serve(answer)
     kept = server.client()
     kept.ask(GET % b"before")
-    server.call(server.server.drain, 0.5, 100.0)
+    server.call(server.server.drain, time.monotonic() + 0.5, math.inf)
     for client in (kept, server.client()):
         response = client.ask(GET % b"during")
         assert (b"/during", "close") == (response.body, response.headers["connection"])
@@ -198,7 +200,7 @@ def test_requests_behind_a_drain(serve: Serve) -> None:
     served, new = server.client(), server.client()
     served.ask(GET % b"before")
     server.wait_until(lambda: server.connections == 2)
-    server.call(server.server.drain, 0.0, 100.0)
+    server.call(server.server.drain, 0.0, math.inf)
     server.wait_until(lambda: is_refused(server.port))
     response = served.ask(GET % b"after")
     assert (503, STOPPING) == (response.status, response.body)
