@@ -1,4 +1,4 @@
-"""Configuration of gunicorn, for `gunicorn` in this folder and for `python app/app.py`."""
+"""The configuration of gunicorn, for `gunicorn` in this folder and for `python app/app.py`."""
 
 from app.serving import start
 from app.serving.hooks import SHARED_MEMORY
@@ -12,21 +12,21 @@ workers = _hooks.workers
 threads = _settings.threads
 keepalive = _settings.keep_alive
 
-# docs/architecture.md has the table of what this one does and gunicorn's own (`gunicorn -k gthread`) do not.
+# docs/architecture.md lists what this worker does and gunicorn's own (`gunicorn -k gthread`) does not.
 worker_class = "app.serving.worker.Worker"
 logger_class = "app.serving.gunicorn_logger.GunicornLogger"
 
-# The application is loaded once, before the workers are forked: they share its memory, a new one serves within
-# milliseconds, and an application that does not load ends the start instead of killing worker after worker.
+# Load the application once, before the fork. The workers share its memory, a new one serves within milliseconds, and an
+# application that fails to load ends the start instead of killing worker after worker.
 preload_app = True
 
-# The workers drain; the master only has to wait. Together below the 10 s after which Docker kills.
+# The workers drain; the master only waits. The default sum is below the 10 s after which Docker kills.
 graceful_timeout = _settings.drain_seconds + _settings.graceful_timeout
 
-# The heartbeat is a file that each worker touches: on a disk that stalls, it would kill healthy workers.
+# Each worker touches a heartbeat file. If the file were on a disk that stalls, the master would kill healthy workers.
 worker_tmp_dir = str(SHARED_MEMORY)
 
-# gunicorn >= 25.1 would make a socket below $HOME, which a read-only container does not have. We use signals.
+# gunicorn >= 25.1 would create a socket under $HOME, which a read-only container does not have. We use signals.
 control_socket_disable = True
 
 on_starting = _hooks.on_starting

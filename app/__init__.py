@@ -1,4 +1,4 @@
-"""The application: `create_app()` is its table of contents."""
+"""The application: `create_app()` assembles its parts."""
 
 import os
 
@@ -8,8 +8,8 @@ from app.settings import Settings
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Make the application, from the environment where no settings are given; raises SettingError for a bad one."""
-    # Not above: what imports a metric decides which files hold its value, and a server has to prepare these first.
+    """Create the application, from the environment if no settings are given. Raises SettingError for a bad setting."""
+    # Imported here because importing a metric decides which files hold its value, and a server prepares these first.
     from app import sums  # noqa: PLC0415
     from app.observability import logs, metrics, middleware  # noqa: PLC0415
     from app.web import conditions, openapi, probes, problems, server_options  # noqa: PLC0415

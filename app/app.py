@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    # A signal that tells it to stop during the start waits until the server can stop in good order. As process 1 of a
-    # container it would never hear of it: of those that process 1 does not handle, the kernel drops all but a few.
+    # Signals that arrive during the start wait until the server can handle them. As process 1 of a container it would
+    # otherwise never receive them: the kernel drops nearly every signal that process 1 has no handler for.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP})
 
-    # Python puts the folder of this file first, in which `app` is this file. The package is one folder further up.
+    # Python puts the folder of this file first, where `app` is this file. The package is one folder up.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
     from app.serving.main import main

@@ -12,13 +12,13 @@ ANY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S1
 
 
 def address(environ: Mapping[str, str]) -> str:
-    """Return the address on which the service listens, or its loopback address where it listens on all."""
+    """Return the first address on which the service listens, or loopback if it listens on all addresses."""
     first = environ.get("BIND", "").split(",")[0].strip()
     return ANY_ADDRESS.get(first, first)
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Ask `/readyz` on this host; the exit status says whether it answered 200 in time."""
+    """Request `/readyz` on this host, and return 0 if it answers 200 in time, else 1."""
     connection = http.client.HTTPConnection(address(environ), int(environ.get("PORT") or 5000), timeout=TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/readyz")

@@ -13,7 +13,7 @@ LOG_FORMATS = ("auto", "json", "console")
 
 
 class SettingError(Exception):
-    """A variable of the environment has a value that is not accepted."""
+    """An environment variable has a value that is not accepted."""
 
     def __init__(self, variable: str, value: str, accepted: str) -> None:
         super().__init__(f"{variable} is {value!r}, but must be {accepted}")
@@ -24,9 +24,9 @@ class SettingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an operator can choose; docs/reference/settings.md has the table of the variables.
+    """The settings that an operator can choose; docs/reference/settings.md lists the variables.
 
-    `bind` is empty for every address of the machine, `workers` None for as many as there are CPUs to use.
+    An empty `bind` means all addresses of the machine, and `workers` is None for one worker per usable CPU.
     """
 
     port: int
@@ -45,7 +45,7 @@ class Settings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read all settings, or raise SettingError for the first bad one. An empty value counts as none."""
+        """Read all settings, or raise SettingError for the first bad one. An empty value counts as unset."""
         settings = cls(
             port=read_integer(environ, "PORT", 5000, 1, 65535),
             metrics_port=read_integer(environ, "METRICS_PORT", 9464, 1, 65535),
@@ -67,9 +67,9 @@ class Settings:
 
 
 def read_text(environ: Mapping[str, str], variable: str, default: str) -> str:
-    """Read a text that fits into a log line and a label, or raise SettingError."""
+    """Read text that is safe in a log line and a label, or raise SettingError."""
     text = environ.get(variable) or default
-    # Bytes that are no UTF-8 arrive as surrogates. Neither these nor a line break fit into a log line or a label.
+    # Bytes that are not UTF-8 arrive as surrogates. Neither surrogates nor line breaks belong in a log line or a label.
     if not text.isprintable():
         raise SettingError(variable, text, "printable text in UTF-8")
     return text
@@ -80,14 +80,14 @@ def read_integer(environ: Mapping[str, str], variable: str, default: int, lowest
     text = environ.get(variable)
     if not text:
         return default
-    # int() also takes "1_000", " 5" and the digits of every script.
+    # int() also accepts "1_000", " 5" and the digits of every script.
     if text.isascii() and text.isdigit() and len(text) <= len(str(highest)) and lowest <= int(text) <= highest:
         return int(text)
     raise SettingError(variable, text, f"a whole number from {lowest} to {highest}")
 
 
 def read_choice(environ: Mapping[str, str], variable: str, default: str, accepted: tuple[str, ...]) -> str:
-    """Read one of some words, or raise SettingError."""
+    """Read one of the accepted words, or raise SettingError."""
     text = environ.get(variable) or default
     if text not in accepted:
         raise SettingError(variable, text, "one of " + ", ".join(accepted))

@@ -1,3 +1,3 @@
-"""The version of the service, in the one place that states it."""
+"""The version of the service, stated only here."""
 
 __version__ = "1.0.0"

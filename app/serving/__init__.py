@@ -1,1 +1,1 @@
-"""What the application runs on: the start, gunicorn's master and worker, HTTP, and the server of the metrics."""
+"""What the application runs on: the start, gunicorn's master and worker, HTTP, and the metrics server."""

@@ -9,7 +9,7 @@ BOTH_FAMILIES = "::"
 
 
 def addresses(chosen: Sequence[str]) -> Sequence[str]:
-    """Return the chosen addresses; by default one for both families, or that of IPv4 where there is no IPv6."""
+    """Return the chosen addresses; by default `::` for both families, or `0.0.0.0` if there is no IPv6."""
     if chosen:
         return chosen
     try:
@@ -20,7 +20,7 @@ def addresses(chosen: Sequence[str]) -> Sequence[str]:
 
 
 def bind_text(address: str, port: int) -> str:
-    """Write an address and a port as gunicorn reads them."""
+    """Format an address and a port for gunicorn."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
@@ -32,7 +32,7 @@ def listen(address: str, port: int) -> socket.socket:
 
 
 def listen_on_all(chosen: Sequence[str], port: int) -> list[socket.socket]:
-    """Listen on a port of several addresses, or raise OSError and listen on none."""
+    """Listen on a port at several addresses, or raise OSError and listen on none."""
     with ExitStack() as stack:
         listeners = [stack.enter_context(listen(address, port)) for address in chosen]
         stack.pop_all()

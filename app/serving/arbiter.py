@@ -1,4 +1,4 @@
-"""The master process of gunicorn, where no setting and no hook of gunicorn's does what is needed."""
+"""gunicorn's master process, changed where none of gunicorn's settings and hooks does what is needed."""
 
 import os
 import signal
@@ -13,10 +13,10 @@ from app.serving.worker import STOP_SIGNALS
 
 
 class Arbiter(BaseArbiter):  # type: ignore[misc]
-    """gunicorn's master process; each method tells why it is here, and has a test that fails without it."""
+    """gunicorn's master process; each method says why it is here, and has a test that fails without it."""
 
     _reload_is_due = False
-    _age_to_leave = 0  # The workers up to this age are those that leave: each is one older than the one before.
+    _age_to_leave = 0  # Workers up to this age leave. gunicorn counts up: each new worker's age is one higher.
 
     def __init__(self, app: Any, hooks: Hooks) -> None:
         super().__init__(app)
@@ -25,15 +25,15 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
         self._has_terminal = os.isatty(0)
 
     def init_signals(self) -> None:
-        """Set the handlers for the signals, and let those in that have come while the server started."""
+        """Set the signal handlers, and unblock the signals that arrived during the start."""
         super().init_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {*STOP_SIGNALS, signal.SIGHUP})
 
     def spawn_worker(self) -> int | None:
         """Start a worker that misses no signal, or return None if there is no process, file, memory or slot for one.
 
-        A signal that comes between the fork and the worker's own handlers would end up in the worker's copy of the
-        master's queue, where it is lost. And gunicorn would end the whole service because of a shortage.
+        A signal that arrived between the fork and the worker's own handlers would be lost in the worker's copy of the
+        master's queue. On a shortage, gunicorn would end the whole service.
         """
         if len(self.WORKERS) >= self._hooks.slots:
             return None
@@ -52,9 +52,9 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def signal(self, sig: int, frame: FrameType | None) -> None:
-        """Announce a stop, and hand a second SIGTERM on to the workers, which ends their draining: gunicorn forgets it.
+        """Announce a stop, and pass on a second SIGTERM, which gunicorn ignores, to end the draining of the workers.
 
-        A worker cannot tell from its own SIGTERM whether all of them leave, nor a second one from the first.
+        A worker cannot tell from its own SIGTERM whether all workers leave, or whether the signal is the second one.
         """
         if sig == signal.SIGTERM:
             scoreboard.request_stop()
@@ -63,7 +63,7 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
         super().signal(sig, frame)
 
     def stop(self, graceful: bool = True) -> None:
-        """Stop the workers; from here on a SIGTERM is a second one, whatever began the stop."""
+        """Stop the workers; whatever began the stop, any later SIGTERM counts as the second one."""
         if not scoreboard.stop_requests:
             scoreboard.request_stop()
         super().stop(graceful)
@@ -71,29 +71,29 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
     def handle_hup(self) -> None:
         """Replace all workers, once those that an earlier reload replaces have left; or stop, if the terminal is gone.
 
-        gunicorn waits here for the workers that leave. As long as one of them has a slow client, it would replace no
-        worker that dies, and would not even notice SIGTERM.
+        gunicorn waits here for the workers that leave. While one of them had a slow client, it would not replace a
+        worker that dies, or even notice SIGTERM.
         """
         if self._has_terminal and not os.isatty(0):
             self.handle_term()
         self._reload_is_due = True
 
     def handle_usr2(self) -> None:
-        """Refuse to run a second master beside this one: it would want the metrics port, too."""
+        """Refuse to start a second master: it would need the metrics port too."""
         self.log.warning("SIGUSR2 is not supported: start another instance instead")
 
     def manage_workers(self) -> None:
-        """Keep the number of workers, those that leave not counted, and the process of the metrics."""
+        """Maintain the number of workers, not counting those that leave, and the metrics process."""
         for worker in self.WORKERS.values():
             if scoreboard.read(worker.slot, STATE) != WorkerState.SERVING:
-                worker.age = 0  # It leaves by itself, and gunicorn ends the oldest first.
+                worker.age = 0  # It leaves on its own, and gunicorn stops the oldest first.
         if self._reload_is_due and not any(0 < worker.age <= self._age_to_leave for worker in self.WORKERS.values()):
             self._reload_is_due = False
             self._age_to_leave = self.worker_age
             self.num_workers = self.cfg.workers
         if self._leaving():
-            # The new ones come first: gunicorn ends the oldest of those that are too many. But slow clients and a small
-            # `--max-requests` fill no memory with workers that leave.
+            # Start the new workers first; gunicorn then stops the oldest surplus ones. The bound keeps slow clients and
+            # a small `--max-requests` from filling the memory with workers that leave.
             wanted = min(self.num_workers + self._leaving(), 2 * self.num_workers)
             for _ in range(wanted - len(self.WORKERS)):
                 if self.spawn_worker() is None:

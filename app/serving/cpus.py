@@ -1,14 +1,14 @@
-"""The CPUs that this process may really use."""
+"""The CPUs that this process can actually use."""
 
 import os
 from pathlib import Path
 
 
 def usable_cpus(root: Path = Path("/"), affinity: int | None = None) -> int:
-    """Count the usable CPUs, at least 1: those of the affinity mask, or fewer where the control group has a quota.
+    """Count the usable CPUs, at least 1: those in the affinity mask, or fewer if the control group has a quota.
 
-    `os.cpu_count()` counts the host's: a container with a quota of one CPU on a host of 64 would start 64 workers.
-    A quota of 1.5 counts as 2: with 1, a third of what was paid for would lie idle.
+    `os.cpu_count()` counts the host's CPUs: a container with a quota of one CPU on a host with 64 would start 64
+    workers. A quota of 1.5 counts as 2: with 1, a third of the quota would go unused.
     """
     if affinity is None:
         affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -23,7 +23,7 @@ def _quota_v2(root: Path) -> int | None:
 
 
 def _quota_v1(root: Path) -> int | None:
-    """Read the pair of files of version 1, in which a quota of -1 is none."""
+    """Read the two files of version 1, in which -1 means no quota."""
     folder = root / "sys/fs/cgroup/cpu"
     quota = _words(folder / "cpu.cfs_quota_us")
     period = _words(folder / "cpu.cfs_period_us")

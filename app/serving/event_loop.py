@@ -1,6 +1,6 @@
-"""The event loop: libuv's by uvloop where that is installed, asyncio's elsewhere."""
+"""The event loop: libuv's, through uvloop, if that is installed, and otherwise asyncio's."""
 
-# Here and not where a loop is made: loaded before the fork, the library's memory is shared by all processes.
+# Imported here, not where a loop is made: all processes share the memory of a library that is loaded before the fork.
 try:
     from uvloop import new_event_loop
 except ImportError:

@@ -1,14 +1,14 @@
-"""The logger of gunicorn, made to fit in with the others."""
+"""gunicorn's logger, adapted to log like all others."""
 
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
 
 class GunicornLogger(Logger):  # type: ignore[misc]
-    """The logger of gunicorn, with its handlers and formats taken out: its lines take the way of all others."""
+    """gunicorn's logger without handlers and formats of its own."""
 
     def setup(self, cfg: Config) -> None:
-        """Leave the lines to the handler of the root logger."""
+        """Pass the lines on to the root logger's handler."""
         self.cfg = cfg
         self.error_log.propagate = True
-        self._access_log_enabled = False  # The one measuring point writes the line of a request.
+        self._access_log_enabled = False  # The middleware logs the requests.

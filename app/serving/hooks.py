@@ -1,6 +1,6 @@
-"""gunicorn's server hooks: what the processes of the server share, and what happens when one starts or ends.
+"""gunicorn's server hooks: what the server's processes share, and what happens when one starts or ends.
 
-They work with gunicorn's own master and workers as with those of this project.
+They work with gunicorn's own master and workers, and with this project's.
 """
 
 import gc
@@ -29,16 +29,16 @@ from app.serving.metrics_server import MetricsServer
 from app.settings import Settings
 from app.version import __version__
 
-# Files that change at each request belong in memory. A Mac has no such folder. A read-only container has nothing else,
+# Files that change with each request belong in memory. A Mac has no /dev/shm. A read-only container has nothing else,
 # and gettempdir() raises there.
 SHARED_MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile.gettempdir())  # noqa: S108
 
-# Of the grace, for the spans that a worker has not sent when its last request has ended; at most a quarter of it.
+# The part of the grace in which a worker sends the spans that remain after its last request; at most a quarter of it.
 FLUSH_SECONDS = 1.0
 
 
 class Hooks:
-    """The hooks by their names in gunicorn's configuration, and what they share."""
+    """The hooks, named as in gunicorn's configuration, and what they share."""
 
     def __init__(  # noqa: PLR0913 - each but the first three has a default
         self,
@@ -50,27 +50,27 @@ class Hooks:
         metrics_server: type[MetricsServer] = MetricsServer,
         trace_settings: TraceSettings | None = None,
     ) -> None:
-        """Make the files of the metrics. Raises OSError where there is no room for them."""
+        """Create the metric files. Raises OSError if there is no room for them."""
         self.settings = settings
         self.limits = limits
         self.trace_settings = trace_settings
         self._master = os.getpid()
         self.flush_seconds = min(FLUSH_SECONDS, settings.graceful_timeout / 4) if trace_settings else 0.0
         self.slots = slots or scoreboard.capacity
-        self.has_own_master = False  # Which announces a stop, and starts the successor of a worker that retires.
+        self.has_own_master = False  # It announces a stop, and starts the successor of a worker that retires.
         self.workers = settings.workers or usable_cpus()
         self.addresses = addresses(settings.bind)
         self.bind = [bind_text(address, settings.port) for address in self.addresses]
-        # A reload doubles the number of workers for a while.
+        # A reload temporarily doubles the number of workers.
         self._slots_with_files = 2 * self.workers
         self.metric_files = MetricFiles(shared_memory, self._slots_with_files)
         listeners = listen_on_all(self.addresses, settings.metrics_port)
         self.metrics_server = metrics_server(listeners, self.metric_files, settings)
 
     def on_starting(self, _arbiter: Any) -> None:
-        """Serve the metrics of the application, which is loaded by now, and say what starts."""
-        # A collection of garbage marks each object, and the kernel then copies the memory that the processes share: 12
-        # MB after some hundred scrapes. What is there now stays, and need not be looked at.
+        """Start the metrics process, now that the application is loaded, and log the settings."""
+        # A garbage collection marks each object, so the kernel copies memory that the processes share: 12 MB after a
+        # few hundred scrapes. The objects that exist now are never freed, so exclude them from collection.
         gc.freeze()
         end_lines()
         self.metric_files.prepare(self._slots_with_files)
@@ -99,31 +99,31 @@ class Hooks:
         worker.slot = scoreboard.take(os.getpid())
 
     def post_fork(self, _arbiter: Any, worker: Any) -> None:
-        """Let this process, a worker, count to the account of its slot."""
+        """Make this process, a worker, count in the metric files of its slot."""
         self.metrics_server.close()
         scoreboard.enter(worker.slot, os.getpid())
         self.metric_files.owner = str(worker.slot)
-        self.count_dropped_line(0)  # Opens the files, which takes 15 ms, before the first request would wait for it.
+        self.count_dropped_line(0)  # Opens the files, which takes 15 ms, so that the first request need not.
         if self.trace_settings is not None:
             traces.start(self.trace_settings, self.metric_files.directory)
         worker.hooks = self
         os.register_at_fork(after_in_child=self._leave_child)
 
     def _leave_child(self) -> None:
-        """Let go of a process that a view forks, by multiprocessing for instance.
+        """Detach a process that a view forks, for example by multiprocessing.
 
-        It would take its SIGTERM for the worker's, and what it counts would overwrite what the worker has counted.
+        It would otherwise take its own SIGTERM for the worker's, and overwrite what the worker has counted.
         """
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         self.metric_files.owner = f"{scoreboard.slot}-{os.getpid()}"
 
     def post_worker_init(self, worker: Any) -> None:
-        """Answer a probe before the first client comes: the kernel copies now what the worker shares with the master.
+        """Answer a probe, so that the kernel copies memory shared with the master before the first client comes.
 
-        The first request would take 5 ms longer. What the application raises is no reason to end the worker.
+        The first request would otherwise take 5 ms longer. An error of the application does not end the worker.
         """
-        # Not by Flask's test_request_context(): it loads the client for tests and a debugger, 1 MB in each worker.
+        # Not Flask's test_request_context(): it loads the test client and a debugger, 1 MB in each worker.
         environ = {"PATH_INFO": "/healthz"}
         setup_testing_defaults(environ)
 
@@ -131,42 +131,42 @@ class Hooks:
             with suppress(Exception), worker.wsgi.request_context(environ):
                 worker.wsgi.full_dispatch_request()
 
-        copy_context().run(probe)  # What a hook binds to the lines of a request must not stay.
+        copy_context().run(probe)  # Otherwise what a hook binds to this request would stay for all others.
 
     def child_exit(self, _arbiter: Any, worker: Any) -> None:
         """Count a worker that has ended, and free its slot."""
         from app.observability.metrics import worker_exits  # noqa: PLC0415 - see count_dropped_line()
 
         mark_process_dead(worker.slot)  # type: ignore[no-untyped-call]
-        self._tell_lost(worker.slot, worker.pid)
+        self._log_lost(worker.slot, worker.pid)
         has_left = scoreboard.release(worker.slot)
         worker_exits.labels("stopped" if has_left else "timeout" if worker.aborted else "crashed").inc()
 
     def worker_exit(self, _arbiter: Any, worker: Any) -> None:
-        """Note, in the worker, that it ends as it should, if it does."""
+        """Record in the worker that it exits cleanly, if it does, and send its last spans."""
         end = sys.exception()  # gunicorn calls this on the way out.
         if isinstance(end, SystemExit) and not end.code:
             scoreboard.set_state(worker.slot, WorkerState.LEFT)
             traces.stop(self.flush_seconds)
 
     def on_exit(self, _arbiter: Any) -> None:
-        """Stop serving the metrics, last of all: they have the last counts of the workers."""
-        # A worker of gunicorn's own that a KeyboardInterrupt ends goes on in its copy of the master, and comes here.
+        """Stop serving the metrics last of all, so that they include the last counts of the workers."""
+        # A KeyboardInterrupt takes one of gunicorn's own workers back into its copy of the master, and then here.
         if os.getpid() == self._master:
-            for slot in scoreboard.taken():  # Of a worker that was killed at the end of the grace, and not waited for.
-                self._tell_lost(slot, scoreboard.read(slot, PID))
+            for slot in scoreboard.taken():  # The master kills a worker at the end of the grace and does not reap it.
+                self._log_lost(slot, scoreboard.read(slot, PID))
             self.metrics_server.stop()
             self.metric_files.remove()
 
-    def _tell_lost(self, slot: int, pid: int) -> None:
+    def _log_lost(self, slot: int, pid: int) -> None:
         if lost := scoreboard.read(slot, IN_PROGRESS):
-            # They were not answered. One that was ending may be in the log and not in the counts: this line says by how
-            # many the two may differ.
+            # They were not answered. A request that was ending may be logged but not counted: this line says by how
+            # many the log and the counts may differ.
             structlog.get_logger().error(f"worker {pid} exited with {lost} requests in progress")
 
     def count_dropped_line(self, lines: int = 1) -> None:
         """Count log lines that standard output did not take."""
-        # Not above: the files have to be there before the first metric is made.
+        # Imported here because the files must exist before the first metric is created.
         from app.observability.metrics import lines_dropped  # noqa: PLC0415
 
         lines_dropped.inc(lines)

@@ -18,9 +18,9 @@ USAGE = 64
 
 
 def main(arguments: Sequence[str], **settings: Any) -> int:
-    """Serve until told to stop, with a status of docs/reference/exit-statuses.md.
+    """Serve until told to stop; docs/reference/exit-statuses.md lists the exit statuses.
 
-    `settings` are gunicorn's, before those of its file.
+    `settings` are gunicorn's, and override those of its configuration file.
     """
     if arguments:
         configure_logs("info", "auto", LogOutput(standard_output(sys.stdout)), os.environ)
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str], **settings: Any) -> int:
         structlog.get_logger().critical(f"no arguments are accepted; set environment variables instead: {names}")
         return USAGE
     hooks = start.hooks()
-    # gunicorn reads this variable when it is imported, and dies of what it does not understand.
+    # gunicorn reads this variable when it is imported, and fails if it is not a number.
     os.environ["WEB_CONCURRENCY"] = str(hooks.workers)
     from app.serving.server import Server  # noqa: PLC0415
 

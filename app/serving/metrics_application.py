@@ -18,9 +18,9 @@ PATH = "/metrics"
 
 
 class MetricsApplication:
-    """Answers `GET /metrics`, and 404 for every other path.
+    """Answers `GET /metrics`, and every other path with 404.
 
-    A rendering takes 10 to 30 ms of CPU time. Scrapes that have arrived before one began share it.
+    A rendering takes 10 to 30 ms of CPU time. Scrapes that arrived before it began share it.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -52,11 +52,11 @@ class MetricsApplication:
         def render(asked: "WSGIEnvironment") -> list[bytes]:
             return list(self._application(asked, lambda *status: answer.extend(status)))
 
-        # HEAD is GET without a body (RFC 9110, section 9.3.2), which the library does not know.
+        # HEAD is GET without a body (RFC 9110, section 9.3.2), which the library does not implement.
         asked = environ | {"REQUEST_METHOD": "GET"} if environ["REQUEST_METHOD"] == "HEAD" else environ
         try:
             body = render(asked)
-        except (TypeError, ValueError):  # The library compares the version in Accept as a number, whatever it is.
+        except (TypeError, ValueError):  # The library takes any version in Accept for a number.
             body = render(asked | {"HTTP_ACCEPT": ""})
         except Exception:
             structlog.get_logger().exception("cannot render the metrics")

@@ -1,4 +1,4 @@
-"""The server of the metrics: a process of its own, which answers whatever the workers are doing."""
+"""The metrics server: a separate process, which answers whatever the workers are doing."""
 
 import mmap
 import os
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 1.0
 
-# A process that does not end in this time after a SIGTERM hangs, or has been suspended: the stop goes on without it.
+# A process that has not ended this long after SIGTERM hangs or is suspended: it is killed, and the stop goes on.
 STOP_SECONDS = 2.0
 
-# As long as gunicorn waits for a worker's heartbeat, by default.
+# How long gunicorn waits for a worker's heartbeat by default.
 HEARTBEAT_SECONDS = 30.0
 
 LIMITS = Limits(body_bytes=0, connections=64)
 
 
 class MetricsServer:
-    """Keeps the process that serves the metrics alive, on behalf of the master process.
+    """Keeps the metrics process alive, on behalf of the master process.
 
-    A thread in the master would do the same until the master forks the next worker: a fork in a process with threads
-    can deadlock, and Python 3.12 warns of it.
+    A thread in the master would work only until the master forks the next worker: a fork in a process with threads can
+    deadlock, and Python 3.12 warns of it.
     """
 
     def __init__(self, listeners: list[socket.socket], files: MetricFiles, settings: Settings) -> None:
-        # The sockets belong to the master: while the process is replaced, scrapes wait and do not fail.
+        # The master owns the sockets: while the process is replaced, scrapes wait and do not fail.
         self._listeners = listeners
         self._files = files
         self._settings = settings
@@ -56,9 +56,9 @@ class MetricsServer:
         self._heartbeat = memoryview(mmap.mmap(-1, 8)).cast("d")  # On the clock of time.monotonic().
 
     def ensure(self, release: Callable[[], None]) -> None:
-        """Start the process where it does not run, or hangs; `release` lets go, in it, of what belongs to the workers.
+        """Start the process if it does not run, and kill it if it hangs, so that the next call starts another.
 
-        Raises OSError where there is no room for another process.
+        The new process calls `release` to close what belongs to the workers. Raises OSError if the fork fails.
         """
         if self._runs():
             if time.monotonic() - self._heartbeat[0] > HEARTBEAT_SECONDS:
@@ -80,7 +80,7 @@ class MetricsServer:
                 except Exception:  # noqa: BLE001 - the process ends here, whatever it was
                     structlog.get_logger().exception("cannot serve the metrics")
                 finally:
-                    os._exit(status)  # What the master has registered for its own exit is not for this process.
+                    os._exit(status)  # Skip the exit handlers that the master has registered.
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
@@ -97,7 +97,7 @@ class MetricsServer:
         self.close()
 
     def close(self) -> None:
-        """Give up the sockets, in a process that does not serve the metrics."""
+        """Close the sockets, in a process that does not serve the metrics."""
         for listener in self._listeners:
             listener.close()
 
@@ -117,7 +117,7 @@ class MetricsServer:
         for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):  # A terminal sends them to the whole group.
             signal.signal(ignored, signal.SIG_IGN)
         loop = new_event_loop()
-        registry = CollectorRegistry(auto_describe=True)  # For `name[]`, which asks for some metrics.
+        registry = CollectorRegistry(auto_describe=True)  # For `name[]`, which selects metrics.
         registry.register(self._files)
         registry.register(ProcessMetrics(scoreboard, master, [os.getpid()], self._settings.revision))
         service = Service(
@@ -127,7 +127,7 @@ class MetricsServer:
             heartbeat=watch_master,
         )
         server = HttpServer(loop, self._listeners, service, LIMITS)
-        # Not by loop.add_signal_handler(): uvloop loses a signal that comes between two turns of its loop.
+        # Not loop.add_signal_handler(): uvloop loses a signal that arrives between two turns of its loop.
         signal.signal(
             signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(server.stop, time.monotonic() + GRACE_SECONDS)
         )

@@ -1,4 +1,4 @@
-"""gunicorn, with the configuration of this project and its master process."""
+"""gunicorn, with this project's configuration and master process."""
 
 import os
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ CONFIGURATION = Path(__file__).resolve().parents[2] / "gunicorn.conf.py"
 
 
 class Server(WSGIApplication):  # type: ignore[misc]
-    """gunicorn, whatever the working directory and the command line are."""
+    """gunicorn, independent of the working directory and the command line."""
 
     def __init__(self, hooks: Hooks, settings: Mapping[str, Any]) -> None:
         self._hooks = hooks
@@ -22,7 +22,7 @@ class Server(WSGIApplication):  # type: ignore[misc]
         super().__init__()
 
     def load_config(self) -> None:
-        """Take the configuration from gunicorn.conf.py, and not from a command line."""
+        """Load the configuration from gunicorn.conf.py, and not from a command line."""
         self.load_config_from_file(str(CONFIGURATION))
         for name, value in self._settings.items():
             self.cfg.set(name, value)
@@ -34,7 +34,7 @@ class Server(WSGIApplication):  # type: ignore[misc]
         try:
             Arbiter(self, self._hooks).run()
         except SystemExit as end:
-            # To take the interpreter of a worker down in good order costs 150 ms of CPU time, and changes nothing.
+            # Shutting down a worker's interpreter cleanly costs 150 ms of CPU time, and changes nothing.
             if os.getpid() != master:
                 os._exit(int(end.code or 0))
             raise

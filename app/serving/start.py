@@ -1,4 +1,4 @@
-"""The start of the server, up to the moment at which gunicorn takes over."""
+"""The start of the server, until gunicorn takes over."""
 
 import errno
 import os
@@ -26,7 +26,7 @@ PORT_TAKEN = 69
 CANNOT_CREATE = 73
 BAD_SETTING = 78
 
-# A master that was killed leaves workers behind, which notice it within a second or two and give up the ports.
+# The workers of a master that was killed notice it within a second or two, and close the ports.
 PATIENCE_SECONDS = 4.0
 
 
@@ -34,9 +34,9 @@ _prepared: Hooks | None = None
 
 
 def hooks() -> Hooks:
-    """Return what prepare() has made in this process, from its environment by default.
+    """Return what prepare() has made in this process, or else prepare it from the environment.
 
-    Once: SIGHUP lets gunicorn read its configuration again, and the metrics must outlive that.
+    This happens once: on SIGHUP gunicorn reads its configuration again, and the metrics must survive that.
     """
     return _prepared or prepare(os.environ, standard_output(sys.stdout))
 
@@ -50,11 +50,11 @@ def prepare(  # noqa: PLR0913 - each but the first two has a default
     slots: int | None = None,
     metrics_server: type[MetricsServer] = MetricsServer,
 ) -> Hooks:
-    """Read the settings, configure the logs, check the ports and make the files of the metrics.
+    """Read the settings, configure the logs, check the ports and create the metric files.
 
     Raises SystemExit with a status of docs/reference/exit-statuses.md, after one line that says what is wrong.
     """
-    global _prepared  # noqa: PLW0603 - gunicorn's configuration is a file that is executed, and can be handed nothing
+    global _prepared  # noqa: PLW0603 - gunicorn executes its configuration file, and can pass nothing to it
     output = LogOutput(stdout)
     configure_logs("info", "auto", output, environ)
     capture_output()
@@ -82,7 +82,7 @@ def prepare(  # noqa: PLR0913 - each but the first two has a default
 
 
 def _check_port(variable: str, port: int, settings: Settings) -> None:
-    # gunicorn would try five times and not say what to do; on a Mac, port 5000 belongs to the AirPlay Receiver.
+    # gunicorn would try five times and not say what to do. On a Mac, the AirPlay Receiver uses port 5000.
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The worker of gunicorn: a process that runs the HTTP server."""
+"""gunicorn's worker: a process that runs the HTTP server."""
 
 import os
 import signal
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 
-# The master kills those who are still there when the grace is over, and logs and counts a crash: a worker ends before.
+# A worker ends this long before the grace is over: the master then kills it, and logs and counts a crash.
 END_SECONDS = 0.5
 
-# gunicorn's own master does not announce a stop. It signals its workers one after the other, and only when it has
-# reached all of them a worker can tell a stop from a reload, in which others stay.
+# gunicorn's own master does not announce a stop. It signals its workers one after another, and only when it has
+# signalled all of them can a worker tell a stop from a reload, in which other workers stay.
 SIGNALLING_SECONDS = 0.1
 
-# How long a worker that has served enough requests waits for its successor: twice as long as until the master looks.
+# How long a worker that has served enough requests waits for its successor: twice the interval of the master's checks.
 SUCCESSOR_SECONDS = 2.0
 
 
 class Worker(BaseWorker):  # type: ignore[misc]
-    """Serves connections by an event loop; docs/architecture.md tells what this adds to gunicorn's own."""
+    """Serves connections with an event loop; docs/architecture.md lists what this adds to gunicorn's own workers."""
 
     hooks: "Hooks"
     slot: int
@@ -52,21 +52,21 @@ class Worker(BaseWorker):  # type: ignore[misc]
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._is_aborted = False
-        self._left_at = 0.0  # When it was told to leave, of time.monotonic().
-        # The handler of a signal runs in the context of the request that it interrupts. What it leads to must not.
+        self._left_at = 0.0  # When it began to leave, by time.monotonic().
+        # A signal handler runs in the context of the request that it interrupts. Its effects must not.
         self._context = copy_context()
-        # The master takes the time of the heartbeat's file, which is new, for a moment in a future far away: a worker
-        # that hung before its first heartbeat would never be killed.
+        # The heartbeat file is new, and its wall-clock time is in the far future of the master's monotonic clock: a
+        # worker that hung before its first heartbeat would never be killed.
         self.notify()
 
     def init_signals(self) -> None:
-        """Set the handlers for the signals that run() lets in. Earlier there would be no server to stop."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # gunicorn's own master has not.
+        """Set the signal handlers; run() unblocks the signals once there is a server to stop."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # gunicorn's own master does not block them.
         super().init_signals()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # A terminal that closes sends it to the whole group.
 
     def run(self) -> None:
-        """Serve until told to stop, the grace for those who are connected included."""
+        """Serve until told to stop, and then for the grace, while clients are connected."""
         self._loop = self.new_event_loop()
         listeners = [listener.sock.dup() for listener in self.sockets]
         for listener in self.sockets:
@@ -92,8 +92,8 @@ class Worker(BaseWorker):  # type: ignore[misc]
             is_aborted=lambda: self._is_aborted,
         )
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - gunicorn calls it so
-        """Begin to leave; where a stop drains, a second SIGTERM ends the draining."""
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - gunicorn's signature
+        """Begin to leave; on a second SIGTERM during a stop, end the draining."""
         if self.alive:
             self._begin_to_leave()
             self._call_soon(self._loop.call_later, SIGNALLING_SECONDS, self._leave)
@@ -101,9 +101,10 @@ class Worker(BaseWorker):  # type: ignore[misc]
             self._call_soon(self._server.stop, monotonic() + self._grace)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
-        """End at once: by SystemExit, whatever a view makes of its own, or by the event loop.
+        """End at once: by SystemExit while the application runs, and otherwise through the event loop.
 
-        uvloop would take a SystemExit in the callback of a connection for the fault of that connection.
+        `_is_aborted` tells it from a SystemExit that a view raises. uvloop would blame a SystemExit in the callback of
+        a connection on that connection.
         """
         self._is_aborted = True
         if self._server.is_running_application:
@@ -112,7 +113,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
             self._call_soon(self._server.abort)
 
     def handle_abort(self, sig: int, frame: FrameType | None) -> None:
-        """End at once, too: the master has had no heartbeat for too long."""
+        """End at once: the master has received no heartbeat for too long."""
         self._is_aborted = True
         super().handle_abort(sig, frame)
 
@@ -145,10 +146,10 @@ class Worker(BaseWorker):  # type: ignore[misc]
             if self.alive:
                 self.log.error("worker %s exiting: lost its master", self.pid)
                 self._begin_to_leave()
-            # Without draining: the next start waits for the port.
+            # Do not drain: the next start waits for the port.
             self._server.stop(monotonic() + self._grace)
         elif scoreboard.stop_requests > 1 and not self.alive:
-            # The kernel delivers a second SIGTERM together with the first.
+            # The kernel may merge a second SIGTERM with the first.
             self._server.stop(monotonic() + self._grace)
 
     def _count(self) -> None:
@@ -179,7 +180,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
             record.response_bytes = 0 if record.method == HTTPMethod.HEAD else len(body)
             self._log_failure(rejection, record)
             self._middleware.reject(record, environ)
-        elif known.error is None:  # The application has not failed, but what wraps it. The middleware has the line.
+        elif known.error is None:  # A middleware around the measured application has failed.
             self._log_failure(rejection, record)
         headers = problem_headers(record.request_id)
         if rejection.status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -1,4 +1,4 @@
 """HTTP/1.1 for a WSGI application: llhttp parses, asyncio (or uvloop) moves the bytes, and the policy is here.
 
-Knows neither Flask nor any other package of this project.
+It depends on neither Flask nor any other package of this project.
 """

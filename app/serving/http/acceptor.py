@@ -1,4 +1,4 @@
-"""The acceptor: takes new clients from a listening socket that all workers share."""
+"""The acceptor: accepts clients from a listening socket that all workers share."""
 
 import asyncio
 import errno
@@ -6,21 +6,20 @@ import logging
 import socket
 from collections.abc import Callable
 
-# What the kernel takes of answers that a client does not read, before the connection waits for it: enough for any one
-# of them. Left to itself it takes up to 4 MB, and a hundred requests of a client that never reads are all served.
+# How much the kernel buffers for a client that does not read, before the connection waits: enough for any one response.
+# With the kernel's default of up to 4 MB, a hundred requests of a client that never reads would all be served.
 UNREAD_BYTES = 64 * 1024
 
-# A worker lets this number of turns of its event loop pass, 0.1 ms when it is idle, before it takes a client although
-# another worker has fewer. Without it, the first of two workers to wake up takes sixteen clients of sixteen in some
-# runs.
+# A worker lets this many turns of its event loop pass, 0.1 ms when it is idle, before it accepts a client while another
+# worker has fewer. Without this wait, the first of two workers to wake up accepts all of sixteen clients in some runs.
 PASSED_TURNS = 10
 
-# The clients that are taken in one turn, which may serve requests for milliseconds. With one in each turn, a worker at
-# its limit leaves new clients in the kernel's queue for seconds, probes among them.
+# How many clients are accepted in one turn, which may serve requests for milliseconds. With one in each turn, a worker
+# at its limit leaves new clients, probes included, in the kernel's queue for seconds.
 CLIENTS_PER_TURN = 64
 
-# How long clients wait where the system has no descriptor for another one and no connection gives way. The listening
-# socket stays readable: asked again at once, the event loop would do nothing else.
+# How long clients wait when the system has no descriptor left and no connection can be evicted. The listening socket
+# stays readable: if the worker retried at once, its event loop would do nothing else.
 PAUSE_SECONDS = 0.1
 
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -29,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class Acceptor:
-    """Watches a listening socket by an event loop and hands on the clients that it accepts."""
+    """Watches a listening socket in an event loop and passes on the clients that it accepts."""
 
     def __init__(
         self,
@@ -40,7 +39,7 @@ class Acceptor:
         make_room: Callable[[], bool],
     ) -> None:
         listener.setblocking(False)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)  # Its clients inherit it.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)  # Accepted sockets inherit it.
         self._loop = loop
         self._listener = listener
         self._has_fewest_connections = has_fewest_connections
@@ -52,9 +51,9 @@ class Acceptor:
         self._watch()
 
     def close(self, *, is_last: bool) -> None:
-        """Accept no more; where this is the last worker, take first the clients that the kernel has let in already.
+        """Stop accepting; if no other worker goes on, first accept the clients in the kernel's queue.
 
-        The kernel would reset their connections together with the last copy of the listening socket.
+        The kernel would reset their connections when the last copy of the listening socket is closed.
         """
         while is_last and self._accept():
             pass
@@ -81,7 +80,7 @@ class Acceptor:
         except (BlockingIOError, ConnectionAbortedError):  # Another worker was quicker, or the client has gone.
             self._has_failed = False
             return False
-        except OSError as error:  # Out of descriptors, most likely; Linux hands on errors of the network, too.
+        except OSError as error:  # Most likely out of descriptors; Linux also reports network errors here.
             if error.errno not in _SHORTAGES or not self._make_room():
                 self._wait(error)
             return False

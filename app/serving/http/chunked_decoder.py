@@ -1,6 +1,6 @@
 """The chunked transfer coding (RFC 9112, section 7.1).
 
-llhttp knows it too, but cannot stop where a body ends: it would go on into the next request, before this one is served.
+llhttp knows it too, but cannot stop where a body ends: it would parse the next request before this one is served.
 """
 
 import re
@@ -17,12 +17,12 @@ _TRAILER = re.compile(rb"(" + _TOKEN + rb"):[\t\x20-\x7e\x80-\xff]*")
 # Fields that would change where the request ends or where it goes (RFC 9110, section 6.5.1).
 _FORBIDDEN_TRAILERS = frozenset({b"content-length", b"transfer-encoding", b"host"})
 
-# A size in more digits than this only serves to cost time.
+# A size with more digits than this only costs time.
 _SIZE_BYTES = 16
 
 
 class ChunkedDecoder:
-    """Takes the bytes of a chunked body as they come and appends what they carry to `body`."""
+    """Decodes the bytes of a chunked body as they arrive, and appends the data to `body`."""
 
     def __init__(self, body: bytearray, limits: Limits) -> None:
         self._is_complete = False
@@ -37,11 +37,11 @@ class ChunkedDecoder:
 
     @property
     def held_bytes(self) -> int:
-        """Return how many bytes are held besides the body."""
+        """Return how many bytes are held in addition to the body."""
         return len(self._pending)
 
     def feed(self, data: bytes) -> bytes | None:
-        """Take bytes; return those behind the body once it has ended, and None before. Raises Rejection."""
+        """Decode bytes; return those after the body once it has ended, and None before. Raises Rejection."""
         data = self._pending + data
         self._pending = b""
         position = 0

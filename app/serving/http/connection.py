@@ -21,10 +21,7 @@ _BUFFERS = {State.IDLE: HEAD_BUFFER, State.CLOSING: DISCARDED}
 
 
 class Connection(asyncio.BufferedProtocol):
-    """The state of one connection; `deadline`, `started` and `marked` are on the clock of time.monotonic().
-
-    A connection held `marked_bytes` when it was `marked` last: how fast it grows tells an upload from one that drips.
-    """
+    """The state of one connection; `deadline`, `started` and `marked` are times of time.monotonic()."""
 
     transport: asyncio.Transport
 
@@ -34,7 +31,7 @@ class Connection(asyncio.BufferedProtocol):
         self.started = self.last_received = time.monotonic()
         self.deadline = self.started + limits.keep_alive
         self.served = self.held_bytes = self.marked_bytes = 0
-        self.marked = 0.0
+        self.marked = 0.0  # When it held `marked_bytes`: the growth since then tells an upload from one that drips.
         self.is_paused = self.is_closed = False
         self.response: Response | None = None
         self._owner = owner
@@ -52,29 +49,29 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def memory_bytes(self) -> int:
-        """How many bytes the current request and what stands behind it take in memory."""
+        """How many bytes the current request and the bytes after it take in memory."""
         return self._reader.held_bytes + len(self._behind)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Register the new connection."""
         self.transport = cast("asyncio.Transport", transport)
-        self.transport.set_write_buffer_limits(high=0)  # pause_writing() tells when the kernel has not taken all.
+        self.transport.set_write_buffer_limits(high=0)  # asyncio pauses writing once the kernel's buffer is full.
         self._owner.opened(self)
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio calls it so
-        """Return the memory for what is read next."""
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Return the buffer for the next read."""
         if self.state is State.RECEIVING:
             return BUFFER[: max(self._reader.missing_bytes, HEAD_BYTES)]
         return _BUFFERS.get(self.state, BEHIND_BUFFER)
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take what was read."""
+        """Process the bytes that were read."""
         now = self.last_received = time.monotonic()
         state = self.state
         if state is State.IDLE or state is State.RECEIVING:
             self._feed(bytes(BUFFER[:nbytes]), now)
         elif state is State.CLOSING:
-            # While the client sends, it has not read the response.
+            # While the client still sends, it has not read the response.
             self.deadline = min(now + self._limits.close, self.started + self._limits.longest_close)
         elif state is not State.CLOSED:
             self._behind += bytes(BUFFER[:nbytes])
@@ -82,11 +79,11 @@ class Connection(asyncio.BufferedProtocol):
             self.transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """Keep the connection where an answer is due: a client may shut down its sending side and read on."""
+        """Keep the connection if a response is due: a client may shut down its sending side and go on reading."""
         self._is_at_end = True
         return self.state in {State.WAITING, State.RESPONDING}
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio calls it so
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Forget the client."""
         self._forget()
 
@@ -96,7 +93,7 @@ class Connection(asyncio.BufferedProtocol):
         self.deadline = time.monotonic() + self._limits.send
 
     def resume_writing(self) -> None:
-        """Go on: the kernel has taken everything."""
+        """Continue: the kernel has taken everything."""
         self.is_paused = False
         if self.state is State.RESPONDING:
             self.deadline = math.inf
@@ -109,7 +106,7 @@ class Connection(asyncio.BufferedProtocol):
         self.deadline = math.inf
 
     def send(self, data: bytes) -> None:
-        """Send bytes of the response; `is_paused` tells whether the kernel has taken them."""
+        """Send bytes of the response; `is_paused` is true until the kernel has taken them."""
         if not self.is_closed:
             self.transport.write(data)
 
@@ -139,7 +136,7 @@ class Connection(asyncio.BufferedProtocol):
         self._go_on(now)
 
     def abort(self) -> None:
-        """Close without another word."""
+        """Close the connection at once."""
         self._forget()
         self.transport.abort()
 
@@ -152,8 +149,8 @@ class Connection(asyncio.BufferedProtocol):
             self.transport.close()
             return
         if self.state is State.CLOSING:
-            # Closed at once, with bytes of the client's still unread, the kernel would reset the connection, and the
-            # client could lose the response on its way (RFC 9112, section 9.6).
+            # If the server closed at once, with bytes of the client still unread, the kernel would reset the
+            # connection, and the client could lose the response in transit (RFC 9112, section 9.6).
             self.transport.write_eof()
         if not self._is_reading:
             self._is_reading = True
@@ -197,7 +194,7 @@ class Connection(asyncio.BufferedProtocol):
         self.state = State.CLOSED
         self.is_closed = True
         self._wake_sender()
-        # A client that is gone holds no memory, whatever still refers to this connection.
+        # Free the client's memory, even if something still refers to this connection.
         self._reader.begin()
         self._behind = b""
         self._owner.closed(self)

@@ -1,4 +1,4 @@
-"""The dispatcher: requests that have arrived wait here for the application, and its responses go out."""
+"""The dispatcher: queues complete requests for the application, and sends its responses."""
 
 import asyncio
 import time
@@ -17,17 +17,14 @@ from app.serving.http.state import State
 from app.serving.http.thread_pool import ThreadPool
 from app.serving.http.work_queue import WorkQueue
 
-# How long the application runs between two looks at the sockets. More would hold back what has arrived meanwhile.
+# How long the application runs between two polls of the sockets. A longer turn would delay what has arrived meanwhile.
 TURN_SECONDS = 0.005
 
 STOPPING = "the server is shutting down"
 
 
 class Dispatcher:
-    """Runs the application in the event loop, one request after the other, or in a pool of threads.
-
-    `is_running_application` tells whether it runs in the event loop's thread now.
-    """
+    """Runs the application: one request after another in the event loop (`is_running_application`), or in threads."""
 
     def __init__(
         self,
@@ -38,23 +35,23 @@ class Dispatcher:
         threads: int,
     ) -> None:
         self.closes_connections = self.is_running_application = False
-        self.rejects_after: float | None = None  # Requests that begin later, on connections that have served before.
+        self.rejects_after: float | None = None  # Rejects later requests, except the first on a connection.
         self._loop = loop
         self._service = service
         self._limits = limits
         self._connections = connections
         self._queue = WorkQueue(limits)
         self._pool = ThreadPool(loop, threads, self._finish, self._fill_pool) if threads > 1 else None
-        self._ready: deque[Connection] = deque()  # Where this thread may go on at once.
+        self._ready: deque[Connection] = deque()  # Connections whose response can continue at once.
         self._urgent: deque[Connection] = deque()
         self._is_scheduled = False
 
     def opened(self, connection: Connection) -> None:
-        """Take in a new connection."""
+        """Add a new connection."""
         self._connections.add(connection)
 
     def closed(self, connection: Connection) -> None:
-        """Forget a connection, and end the response that was on its way to it."""
+        """Remove a closed connection, and end the response that was being sent."""
         self._connections.remove(connection)
         self._service.count_connections(-1)
         response, connection.response = connection.response, None
@@ -62,19 +59,19 @@ class Dispatcher:
             response.close()
 
     def received_head(self, connection: Connection, now: float) -> None:
-        """Reject a request, before its body arrives for nothing, while others wait for too long."""
+        """Reject a request before its body arrives, if others have waited too long."""
         if self._queue.is_late(now):
             self.rejected(connection, Rejection(503, self._queue.late))
 
     def grown(self, connection: Connection) -> None:
-        """Reject requests where all together hold too much, until they do not: one that drips may hold little."""
+        """Reject requests until all together are within the limit; one may not suffice, since it may hold little."""
         self._connections.account(connection)
         while (rejected := self._connections.excess(connection, connection.last_received)) is not None:
             reason = f"overloaded: requests hold more than {self._limits.held_bytes} bytes"
             self.rejected(rejected, Rejection(503, reason))
 
     def received(self, connection: Connection, now: float) -> None:
-        """Take a request that has arrived whole."""
+        """Queue a complete request, or reject it."""
         if self.rejects_after is not None and connection.served and connection.request.started > self.rejects_after:
             self.rejected(connection, Rejection(503, STOPPING))
         elif self._service.is_urgent(connection.request.target):
@@ -91,16 +88,16 @@ class Dispatcher:
                 self._fill_pool()
 
     def rejected(self, connection: Connection, rejection: Rejection) -> None:
-        """Answer a request in the place of the application, and close the connection."""
+        """Answer a request instead of the application, and close the connection."""
         reject(connection, rejection, self._service)
 
     def drained(self, connection: Connection) -> None:
-        """Go on with a response whose client has read."""
+        """Continue a response whose client has read what was sent."""
         self._ready.append(connection)
         self._schedule()
 
     def look_after(self, now: float) -> None:
-        """Reject what has waited for too long, and would wait on: views may keep all threads."""
+        """Reject requests that have waited too long and would wait longer, because views occupy all threads."""
         while self._queue.is_too_late(now):
             self._begin(self._take())
 
@@ -117,9 +114,9 @@ class Dispatcher:
     def _run(self) -> None:
         self._is_scheduled = False
         self.is_running_application = True
-        # Without a running loop, `asyncio.run()` and `async def` views work as anywhere else. asyncio exports the
-        # function for event loops (`asyncio.__all__`). To stop the loop and run it again is public, and takes uvloop
-        # twenty system calls, 16 us.
+        # Without a running loop, `asyncio.run()` and `async def` views work as usual. asyncio exports the function for
+        # event loops (`asyncio.__all__`). The public way, stopping the loop and running it again, costs uvloop twenty
+        # system calls, 16 us.
         _set_running_loop(None)
         try:
             self._run_turn()
@@ -129,8 +126,8 @@ class Dispatcher:
 
     def _run_turn(self) -> None:
         until = time.monotonic() + TURN_SECONDS
-        # One of each kind in turn: a flood of requests keeps no probe waiting, so that no process ends which only has
-        # too much to do; a flood of probes keeps no request waiting, and a stream without an end neither.
+        # Serve one of each kind in turn: no flood keeps probes waiting until a busy process is restarted, no flood of
+        # probes keeps requests waiting, and neither does an endless stream.
         while time.monotonic() < until:
             has_request = self._queue and self._pool is None
             if not (has_request or self._urgent or self._ready):
@@ -151,7 +148,7 @@ class Dispatcher:
         if connection.state is not State.WAITING:
             return None
         request = connection.request
-        if time.monotonic() - request.received > 2 * self._limits.wait:  # It came together with many others.
+        if time.monotonic() - request.received > 2 * self._limits.wait:  # It arrived together with many others.
             self.rejected(connection, Rejection(503, self._queue.too_late))
             return None
         environ = make_environ(request, connection.peer, self._service.environ)
@@ -164,17 +161,17 @@ class Dispatcher:
         response = connection.response or self._begin(connection)
         if response is None:  # The client has gone, or has had its answer.
             return
-        connection.response = response  # Not of what a thread runs, which closes it.
+        connection.response = response  # Not set in a pool, whose thread closes the response.
         try:
             while not response.is_exhausted:
                 if piece := response.read():
                     connection.send(piece)
                 if connection.is_paused or connection.state is State.CLOSED:
-                    return  # drained() goes on, or closed() has ended the response.
+                    return  # drained() continues, or closed() has ended the response.
                 if not (response.is_complete or response.is_exhausted):
                     self._ready.append(connection)  # The others have their turn before the next piece.
                     return
-        except BaseException as error:  # SystemExit included: whatever a view raises may end one request alone.
+        except BaseException as error:  # SystemExit too: whatever a view raises ends only its own request.
             response.close()
             if self._service.is_aborted():
                 raise

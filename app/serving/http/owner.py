@@ -7,25 +7,25 @@ from app.serving.http.rejection import Rejection
 
 
 class Owner(Protocol):
-    """What keeps the connections, and is told of everything that happens on one."""
+    """Keeps the connections, and is told of everything that happens on one."""
 
     def opened(self, connection: Connection) -> None:
-        """Take in a new connection."""
+        """Add a new connection."""
 
     def received_head(self, connection: Connection, now: float) -> None:
-        """Look at a request whose head has arrived, and whose body has not."""
+        """Check a request whose head has arrived, and whose body has not."""
 
     def grown(self, connection: Connection) -> None:
-        """Look at how much memory a large request takes by now."""
+        """Check how much memory a large request takes now."""
 
     def received(self, connection: Connection, now: float) -> None:
-        """Take a request that has arrived whole."""
+        """Take a complete request."""
 
     def rejected(self, connection: Connection, rejection: Rejection) -> None:
-        """Answer a request that is none."""
+        """Answer a request that is rejected."""
 
     def drained(self, connection: Connection) -> None:
-        """Go on with a response: the kernel has taken all that was sent."""
+        """Continue a response: the kernel has taken all that was sent."""
 
     def closed(self, connection: Connection) -> None:
-        """Forget a connection."""
+        """Remove a closed connection."""

@@ -4,7 +4,7 @@
 class Rejection(Exception):
     """A request that the server answers without the application.
 
-    `reason` says why in the words of this package; `detail` may quote at most 64 characters of what the client sent.
+    `reason` says why, in this package's own words; `detail` may quote up to 64 characters of what the client sent.
     """
 
     def __init__(self, status: int, reason: str, detail: str | None = None) -> None:

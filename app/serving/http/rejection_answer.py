@@ -1,4 +1,4 @@
-"""The answer to a request in the place of the application."""
+"""The answers that the server gives instead of the application."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def reject(connection: Connection, rejection: Rejection, service: Service) -> None:
-    """Answer a request that the application does not get to see, and close the connection."""
+    """Answer a request that does not reach the application, and close the connection."""
     request = connection.request
     body_bytes = len(request.body)
     request.body = b""
@@ -22,7 +22,7 @@ def reject(connection: Connection, rejection: Rejection, service: Service) -> No
 
 
 def fail(connection: Connection, response: Response, failure: BaseException, service: Service) -> None:
-    """Answer a request that the application has failed on, or cut the response short where it has begun."""
+    """Answer a request that the application has failed on, or cut the response short if it has begun."""
     if response.has_begun:
         connection.abort()
     elif not connection.is_closed:

@@ -1,4 +1,4 @@
-"""A request, from its first byte on, and the environ that a WSGI application gets of it."""
+"""A request, from its first byte on, and the WSGI environ that is made from it."""
 
 import io
 import re
@@ -11,26 +11,26 @@ from urllib.parse import unquote_to_bytes
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
-# The moment at which a request had arrived whole, in seconds of time.monotonic(): the application's clock starts there.
+# The time at which a request was complete, in seconds of time.monotonic(): the application's clock starts there.
 RECEIVED_AT = "request.received_at"
 
-# What is known of a request that was rejected before it had arrived whole: the moment of its first byte, and how much
-# of its body has come.
+# What is known of a request that was rejected before it was complete: the time of its first byte, and how much of its
+# body has arrived.
 STARTED_AT = "request.started_at"
 BODY_BYTES = "request.body_bytes"
 
 _ORIGIN_OF_ABSOLUTE = re.compile("[^:/?]*://([^/?]*)/?")
 
-# Names up to this size are remembered with their keys. A thousand of 8 kB would take 20 MB, for good.
+# Names up to this size are cached with their keys. A thousand names of 8 kB would take 20 MB permanently.
 _REMEMBERED_NAME_BYTES = 64
 
 
 @dataclass(slots=True)
 class Request:
-    """What has arrived of a request. Method and target are empty until the request line has been understood.
+    """What has arrived of a request. Method and target are empty until the request line has been parsed.
 
-    The names of fields are in lower case. `body` holds at most what may be sent and one read more. `started` and
-    `received` are times of time.monotonic(): of the first byte, and of the last one.
+    Field names are in lower case. `body` holds at most the limit and one read more. `started` and `received` are the
+    times of the first and the last byte, from time.monotonic().
     """
 
     started: float = 0.0
@@ -65,15 +65,15 @@ def base_environ(port: int, *, multithread: bool, multiprocess: bool) -> "WSGIEn
 
 
 def make_environ(request: Request, peer: str, base: "WSGIEnvironment") -> "WSGIEnvironment":
-    """Make the environ of a request (PEP 3333), or of what is known of one that is rejected."""
+    """Make the environ of a request (PEP 3333), or of the known part of a rejected one."""
     environ = base.copy()
     target = request.target
     absolute = None if target.startswith("/") else _ORIGIN_OF_ABSOLUTE.match(target)
     if absolute:
-        # The form http://host/path, which clients use towards proxies.
+        # The form http://host/path, which clients send to proxies.
         target = "/" + target[absolute.end() :]
     elif target and not target.startswith("/"):
-        target = f"/{target}"  # `*`, and the host of a CONNECT: a path of WSGI is empty or begins with a slash.
+        target = f"/{target}"  # `*`, and the host of a CONNECT: a WSGI path is empty or begins with a slash.
     path, _, query = target.partition("?")
     environ["REQUEST_METHOD"] = request.method
     environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
@@ -95,8 +95,8 @@ def make_environ(request: Request, peer: str, base: "WSGIEnvironment") -> "WSGIE
 
 
 def _environ_key(name: bytes) -> str | None:
-    # X_Forwarded_For would become the same key as X-Forwarded-For, which a proxy filters. An offer to change the
-    # protocol is ignored (RFC 9110, section 7.8), where Flask's routing would take it for a WebSocket.
+    # X_Forwarded_For would become the same key as X-Forwarded-For, which a proxy filters. Upgrade is ignored (RFC 9110,
+    # section 7.8): Flask's routing would take it for a WebSocket.
     if b"_" in name or name == b"upgrade":
         return None
     key = name.decode("latin-1").upper().replace("-", "_")

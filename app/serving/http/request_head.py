@@ -11,31 +11,31 @@ from app.serving.http.limits import Limits
 from app.serving.http.rejection import Rejection
 from app.serving.http.request import Request
 
-# The request line is parsed here and only the fields by llhttp, which takes two spaces between the words, `*` as the
-# target of a GET, RTSP and ICE, and refuses targets that RFC 9112 allows for CONNECT.
+# llhttp parses only the fields. In request lines it accepts two spaces between the words, `*` as the target of a GET,
+# RTSP and ICE, and it rejects targets that RFC 9112 allows for CONNECT.
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
 _STANDARD_METHODS = frozenset(HTTPMethod.__members__)
 _METHOD = re.compile(rb"[A-Z][A-Z-]{2,19}")
 _ANY_REQUEST_LINE = b"POST / HTTP/1.1\r\n"
 
-# llhttp lets BEL, DEL and the like pass in the values of fields.
+# llhttp accepts BEL, DEL and similar characters in field values.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
-# RFC 3986, section 3.2: an IPv6 address in brackets, or a name or an IPv4 address, and perhaps a port. Labels are as
-# long as in the DNS: of longer ones Flask makes an error of its own.
+# RFC 3986, section 3.2: an IPv6 address in brackets, or a name or an IPv4 address, and an optional port. Labels have at
+# most the length that DNS allows: Flask raises an error of its own for longer ones.
 _LABEL = rb"[\w~!$&'()*+,;=%-]{1,63}"
 _AUTHORITY = rb"(?:\[[0-9A-Fa-f:.]+\]|" + _LABEL + rb"(?:\." + _LABEL + rb")*\.?)(?::[0-9]*)?"
 _HOST = re.compile(rb"(?:" + _AUTHORITY + rb")?|:[0-9]*", re.ASCII)
 
-# RFC 9112, section 3.2: the four forms of a target. User information in front of the host is an error (RFC 9110,
-# section 4.2.4), and so is another scheme (section 7.4).
+# RFC 9112, section 3.2: the four forms of a target. User information before the host is an error (RFC 9110, section
+# 4.2.4), and so is another scheme (section 7.4).
 _ABSOLUTE = re.compile(rb"https?://(" + _AUTHORITY + rb")(?:[/?].*)?", re.ASCII | re.IGNORECASE)
 _TUNNEL = re.compile(_AUTHORITY, re.ASCII)
 
-# A name of the DNS has up to 253 characters. To decode a thousand labels of an IDNA takes 27 ms, before any queue.
+# A DNS name has at most 253 characters. Decoding a thousand IDNA labels took 27 ms in the event loop.
 _HOST_BYTES = len("." * 253 + ":65535")
 
-# Two of these would let a proxy and this server see different requests.
+# If one of these fields came twice, a proxy and this server could see different requests.
 _SINGLE = (b"host", b"content-length", b"transfer-encoding", b"content-type")
 
 # The other transfer codings of RFC 9112, section 7.2.
@@ -45,7 +45,7 @@ QUOTED_BYTES = 64
 
 
 def read_head(request: Request, data: bytes, limits: Limits) -> None:
-    """Read a head, its empty line included. Raises Rejection; the request then has what was known by then."""
+    """Read a head, including its empty line. Raises Rejection; the request then has what was parsed before."""
     line, _, rest = data.partition(b"\r\n")
     read_request_line(request, line, limits)
     if len(rest) > limits.field_bytes:
@@ -56,7 +56,7 @@ def read_head(request: Request, data: bytes, limits: Limits) -> None:
     try:
         parser.feed_data(_ANY_REQUEST_LINE + rest)
     except HttpParserUpgrade:
-        # An offer to change the protocol may be ignored (RFC 9110, section 7.8). Java's client makes it each time.
+        # A server may ignore Upgrade (RFC 9110, section 7.8). Java's client sends it each time.
         pass
     except HttpParserError as error:
         if "overflow" in str(error):
@@ -67,7 +67,7 @@ def read_head(request: Request, data: bytes, limits: Limits) -> None:
 
 
 def read_request_line(request: Request, line: bytes, limits: Limits) -> None:
-    """Take method, target and version from the first line. Raises Rejection."""
+    """Read method, target and version from the first line. Raises Rejection."""
     if len(line) > limits.request_line_bytes:
         raise Rejection(414, f"the request line exceeds {limits.request_line_bytes} bytes")
     match = _REQUEST_LINE.fullmatch(line)
@@ -106,7 +106,7 @@ def _llhttp_knows(method: str) -> bool:
 
 
 class _FieldCollector:
-    """What llhttp calls with each field."""
+    """Receives each field from llhttp."""
 
     __slots__ = ("_append",)
 
@@ -125,12 +125,12 @@ def _interpret_fields(request: Request, limits: Limits) -> None:
         _check_repeated(request)
     _check_host(request, names.get(b"host"))
     if b"content-length" in names:
-        request.content_length = int(names[b"content-length"])  # llhttp has taken nothing but digits.
+        request.content_length = int(names[b"content-length"])  # llhttp accepts only digits.
     if b"transfer-encoding" in names:
         _check_transfer_encoding(request, names[b"transfer-encoding"])
         request.is_chunked = True
-    # A client that asked for the end sends nothing more: what follows comes from another. The same holds behind
-    # CONNECT (RFC 9931, section 8).
+    # A client that asked to close sends no further request: what follows comes from another client. The same is true
+    # after CONNECT (RFC 9931, section 8).
     options = _options(request) if b"connection" in names else ()
     request.keep_alive = (
         b"close" not in options
@@ -162,7 +162,7 @@ def _check_host(request: Request, value: bytes | None) -> None:
 
 
 def _can_be_in_url(target_or_host: bytes) -> bool:
-    """Tell whether werkzeug makes a URL of the host: of a name that is no IDNA, or of `[1:2]`, it makes an error."""
+    """Tell whether werkzeug can make a URL with the host: it fails for a name that is not valid IDNA, and `[1:2]`."""
     lowered = target_or_host.lower()
     if len(lowered) <= _HOST_BYTES and b"xn--" not in lowered and b"[" not in lowered:
         return True
@@ -182,7 +182,7 @@ def _check_transfer_encoding(request: Request, value: bytes) -> None:
     if value.lower() == b"chunked" and not request.is_http_1_0:
         return
     *others, last = [coding.strip(b" \t").lower() for coding in value.split(b",")]
-    # RFC 9112, section 6.1: a coding that this server does not know, in a list that is valid.
+    # RFC 9112, section 6.1: a valid list with a coding that this server does not know.
     if last == b"chunked" and others and set(others) <= _CODINGS and not request.is_http_1_0:
         raise Rejection(501, "a transfer coding other than chunked")
     raise Rejection(400, "malformed HTTP: no valid Transfer-Encoding")

@@ -1,4 +1,4 @@
-"""The reader of requests: bytes in, as the network cuts them; whole requests out."""
+"""The request reader: bytes in, as the network splits them; complete requests out."""
 
 import re
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from app.serving.http.request_head import read_head, read_request_line
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _CARRIAGE_RETURN = 0x0D
 
-# What a field takes in memory besides its text: two objects, and a pair of them. A head of 15 kB can have 100.
+# What a field takes in memory besides its text: two bytes objects and a tuple. A head of 15 kB can have 100 fields.
 FIELD_BYTES = 128
 
 
 class RequestReader:
-    """Reads one request after the other from the bytes of a connection; `request` is the current one."""
+    """Reads one request after another from the bytes of a connection; `request` is the current one."""
 
     def __init__(self, limits: Limits, send_continue: Callable[[], None]) -> None:
         self.request = Request()
         self._limits = limits
         self._send_continue = send_continue
-        self._partial = b""  # Of a head.
-        self._searched = 0  # Of that: a head may come byte by byte.
+        self._partial = b""  # The head, while it is incomplete.
+        self._searched = 0  # How much of it has been searched: a head may arrive byte by byte.
         self._head_bytes = 0
         self._has_skipped_line = False
         self._chunks: ChunkedDecoder | None = None
@@ -37,7 +37,7 @@ class RequestReader:
 
     @property
     def missing_bytes(self) -> int:
-        """Return how many of the next bytes belong to the body for certain."""
+        """Return how many of the next bytes certainly belong to the body."""
         return 0 if self._chunks else self.request.content_length - len(self.request.body)
 
     def begin(self) -> None:
@@ -50,7 +50,7 @@ class RequestReader:
         self._chunks = None
 
     def feed(self, data: bytes, now: float) -> bytes | None:
-        """Take bytes. Return those behind the request once it is complete or too large, and None before.
+        """Read bytes; return those after the request once it is complete or too large, and None before.
 
         Raises Rejection.
         """
@@ -93,7 +93,7 @@ class RequestReader:
         return data[end + 4 :]
 
     def _skip_line(self, data: bytes, now: float) -> bytes:
-        # RFC 9112, section 2.2: an empty line in front of a request is ignored. It starts no clock.
+        # RFC 9112, section 2.2: an empty line before a request is ignored. It does not start the time limit.
         if self._has_skipped_line or data[1:2] not in {b"", b"\n"}:
             self.request.started = now
             raise Rejection(400, "malformed HTTP: no valid request line")
@@ -119,7 +119,7 @@ class RequestReader:
         if request.is_chunked:
             request.body = bytearray()
             self._chunks = ChunkedDecoder(request.body, self._limits)
-        # curl waits a second for a word before it sends a large body. To one that is too large the final answer goes
-        # out instead, and the client need not send it.
+        # curl waits a second for 100 Continue before it sends a large body. If the body is too large, the final
+        # response goes out instead, and the client need not send it.
         if request.expects_continue and not request.is_too_large:
             self._send_continue()

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 
-# Fields that belong to the connection, which is the server's matter (PEP 3333, "Other HTTP Features").
+# Fields of the connection, which the server manages (PEP 3333, "Other HTTP Features").
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "trailer"})
 
-# The kernel takes as much at once, so that the end of the call does not come before the client has read.
+# The kernel takes this much at once. With a larger limit, the call could end before the client has read.
 LAST_BYTES = 16 * 1024
 
 _log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ _BODILESS = ("1", "204", "304")
 
 
 class Response:
-    """A call in progress: `read()` returns the next bytes to send, and None behind the last ones; `close()` ends it."""
+    """A call in progress: `read()` returns the next bytes to send, and None after the last ones; `close()` ends it."""
 
     def __init__(
         self,
@@ -52,14 +52,14 @@ class Response:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all that Content-Length has promised has been returned."""
+        """Whether everything that Content-Length promised has been returned."""
         return self.has_begun and self._remaining == 0
 
     def read(self) -> bytes | None:
         """Return the next bytes to send, or None when all have been returned. Raises what the application raises.
 
-        The call ends before its last bytes are returned, if these are few: a request that a client sees answered has
-        its line and its count, even if the worker is killed in the next moment.
+        If the last bytes are few, the call ends before they are returned: a request that a client sees answered is
+        logged and counted, even if the worker is killed the next moment.
         """
         data = self._read()
         if data and self.is_complete and len(data) <= LAST_BYTES:
@@ -69,18 +69,18 @@ class Response:
         return data
 
     def close(self) -> None:
-        """End the call: the application may release what the response used. What goes wrong is logged."""
+        """End the call, so that the application can release what the response used. What goes wrong is logged."""
         close = getattr(self._iterable, "close", None)
-        # The application has a method of this object, and would keep it alive together with the body of the request.
+        # The application holds a method of this object, which would keep it and the body of the request alive.
         self._iterable, self._pieces = (), iter(())
         try:
             if close is not None:
                 close()
-        except BaseException:  # SystemExit included: whatever a view raises may end one request alone.
+        except BaseException:  # SystemExit too: whatever a view raises ends only its own request.
             if self._is_aborted():
                 raise
             _log.exception("the application failed to close a response")
-        # Flask keeps a request that it finds no view for, until the next garbage collection.
+        # Flask keeps a request without a matching view until the next garbage collection.
         self.environ["wsgi.input"] = io.BytesIO()
 
     def _read(self) -> bytes | None:
@@ -94,7 +94,7 @@ class Response:
                 return self._frame(piece, None)
         for piece in self._pieces:
             if self.has_begun and self._remaining == 0:
-                break  # More than Content-Length has promised, or the body of an answer to HEAD.
+                break  # More than Content-Length promised, or the body of a response to HEAD.
             if piece:
                 return self._frame(piece, len(piece) if _has_one_piece(self._iterable) else None)
         return self._finish()
@@ -106,7 +106,7 @@ class Response:
             raise exc_info[1].with_traceback(exc_info[2])
         if not exc_info and self._status:
             raise AssertionError("start_response was called twice, without exc_info")
-        # Checked here, inside of the application, so that its own measuring sees the error.
+        # Checked here, inside the application, so that its own measurements include the error.
         text = status + "".join([name + value for name, value in headers])
         if "\n" in text or "\r" in text:
             raise ValueError("a line break in a header of the response")
@@ -135,13 +135,13 @@ class Response:
             self._remaining = 0
             return (end or b"") + b"0\r\n\r\n"
         if self._remaining:
-            # Fewer bytes than Content-Length has promised: only the end of the connection tells the client.
+            # Fewer bytes than Content-Length promised: only the end of the connection tells the client.
             self.keep_alive = False
             self._remaining = 0
         return end
 
     def _head(self, size: int | None) -> bytes:
-        """Make the head; `size` is the size of the body where it is known without a Content-Length."""
+        """Make the head; `size` is the size of the body if it is known without a Content-Length."""
         if not self._status:
             raise AssertionError("the application has not called start_response")
         lines = [f"HTTP/1.1 {self._status}"]
@@ -183,7 +183,7 @@ class Response:
 
 
 def response_bytes(status: str, headers: list[tuple[str, str]], body: bytes, *, has_body: bool) -> bytes:
-    """Make a whole response that is the last one of its connection."""
+    """Make a complete response, the last one on its connection."""
     lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers), _date(int(time.time()))]
     lines += [f"Content-Length: {len(body)}", "Connection: close\r\n\r\n"]
     return "\r\n".join(lines).encode("latin-1") + (body if has_body else b"")

@@ -1,4 +1,4 @@
-"""The HTTP server of a worker: it listens, serves, and stops in good order."""
+"""The HTTP server of a worker: it listens, serves, and stops gracefully."""
 
 import asyncio
 import socket
@@ -20,7 +20,7 @@ LAST_TICK_SECONDS = 0.1
 
 
 class HttpServer:
-    """Serves the clients of some listening sockets until it is stopped."""
+    """Serves the clients of its listening sockets until it is stopped."""
 
     def __init__(
         self,
@@ -56,18 +56,18 @@ class HttpServer:
         return self._dispatcher.is_running_application
 
     def drain(self, stop_at: float, give_up_at: float) -> None:
-        """Serve everything until `stop_at`, on connections that end, and then stop.
+        """Serve until `stop_at`, closing each connection after its response, and then stop.
 
-        No other server takes the clients that wait to be accepted.
+        No other worker takes the clients that wait to be accepted.
         """
         self._is_draining = True
         self._dispatcher.closes_connections = True
         self._loop.call_later(max(0.0, stop_at - time.monotonic()), self.stop, give_up_at)
 
     def stop(self, give_up_at: float) -> None:
-        """Accept no more, finish what has begun until `give_up_at`, and return from run().
+        """Stop accepting, finish open requests before `give_up_at`, and make run() return.
 
-        That is a time of time.monotonic(): a view may hold up this call until much of the grace is over.
+        Both times are those of time.monotonic(). A view may delay this call until most of the grace has passed.
         """
         if self._stopped_at is not None:
             return
@@ -84,7 +84,7 @@ class HttpServer:
         self._loop.call_soon(self._tick_last)
 
     def abort(self) -> None:
-        """Close all connections without another word, and return from run()."""
+        """Close all connections at once, and make run() return."""
         self.stop(0.0)
         for connection in self._connections:
             connection.abort()
@@ -124,7 +124,7 @@ class HttpServer:
         if self._connections.is_full:
             self._evict()
         self._connections.expect()
-        # Counted now, since the acceptor asks for each next client which worker has the fewest.
+        # Counted now, because the acceptor asks before each further client which worker has the fewest.
         self._service.count_connections(1)
         connection = Connection(self._dispatcher, peer, self._limits)
         greeting = self._loop.create_task(self._loop.connect_accepted_socket(lambda: connection, client))

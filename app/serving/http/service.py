@@ -1,4 +1,4 @@
-"""What an HTTP server serves, and whom it tells of it."""
+"""What an HTTP server serves, and the callbacks that it reports to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ def _nothing(_number: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A WSGI application and what surrounds it; all but the application is called in the event loop's thread.
+    """A WSGI application and its callbacks, which are called in the event loop's thread.
 
-    `answer_rejection` makes status line, headers and body of a request that does not reach the application, or that the
-    application failed on before it answered.
+    `answer_rejection` makes the status line, headers and body for a request that does not reach the application, or
+    that the application failed on before it answered.
     """
 
     application: "WSGIApplication"
@@ -30,9 +30,9 @@ class Service:
     has_fewest_connections: Callable[[], bool] = lambda: True
     count_connections: Callable[[int], None] = _nothing
     set_waiting: Callable[[int], None] = _nothing
-    # Requests for these targets, such as probes, do not wait for all others, nor for a thread.
+    # Requests for these targets, such as probes, wait neither for all others nor for a thread.
     is_urgent: Callable[[str], bool] = lambda _target: False
     heartbeat: Callable[[], None] = lambda: None
     served: Callable[[], None] = lambda: None
-    # Whether a SystemExit comes from the handler of a signal. Any other ends a request, and not the server.
+    # Whether a SystemExit comes from a signal handler. Any other ends a request, and not the server.
     is_aborted: Callable[[], bool] = lambda: False

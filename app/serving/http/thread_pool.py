@@ -1,4 +1,4 @@
-"""The pool of threads that run the application, for views that wait for something else."""
+"""The thread pool that runs the application, for views that wait for something else."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -10,9 +10,9 @@ from app.serving.http.response import Response
 
 
 class ThreadPool:
-    """Runs responses in threads: each one in one thread, which waits for a slow client unless it has all of its answer.
+    """Runs each response in a thread, which waits for a slow client unless the response is complete.
 
-    `finish` ends a response, `refill` is called where a thread has become idle, both in the event loop.
+    `finish` ends a response, and `refill` is called when a thread has become idle, both in the event loop.
     """
 
     def __init__(
@@ -30,8 +30,8 @@ class ThreadPool:
         self._refill = refill
 
     def _start(self, threads: int) -> None:
-        # All at once: where the system has no room for a thread, the worker does not start. Started when they are
-        # needed, as the executor does it, each one that fails would be missing for good.
+        # Start all threads now: if the system has no room for one, the worker does not start. The executor starts
+        # threads when they are needed, and each one that failed then would be missing permanently.
         started = Barrier(threads + 1)
         try:
             for _ in range(threads):
@@ -62,7 +62,7 @@ class ThreadPool:
                 piece = response.read()
                 if piece and not self._wait_for(self._send(connection, response, piece)):
                     return
-        except BaseException as error:  # noqa: BLE001 - SystemExit included: it may end one request and not the worker
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends one request and not the worker
             failure = error
         response.close()
         self._loop.call_soon_threadsafe(self._end, connection, response, failure)
@@ -77,7 +77,7 @@ class ThreadPool:
         connection.send(piece)
         if connection.is_closed or not connection.is_paused:
             return True
-        # A hundred clients that never read what they asked for would take every thread: the event loop ends this one.
+        # A hundred clients that never read would occupy every thread: the event loop ends this response.
         connection.response = response
         self._release()
         return False

@@ -7,10 +7,10 @@ from app.serving.http.limits import Limits
 
 
 class WorkQueue:
-    """Requests that have arrived whole, in the order of their arrival.
+    """Complete requests, in the order of their arrival.
 
-    Nothing is estimated: a request is late when the one at the head of the queue, which came before it, has waited for
-    too long already. `late` and `too_late` say so of a new request, and of one that has waited itself.
+    The queue estimates nothing: a new request is late when the first one in the queue has already waited too long.
+    `late` and `too_late` are the reasons to reject a new request, and one that has waited itself.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -23,13 +23,13 @@ class WorkQueue:
         return len(self._waiting)
 
     def is_late(self, now: float) -> bool:
-        """Tell whether requests wait for too long, so that no more should come."""
+        """Tell whether the first request has waited so long that new ones are rejected."""
         while self._waiting and self._waiting[0].is_closed:
             self._waiting.popleft()
         return bool(self._waiting) and now - self._waiting[0].request.received > self._wait
 
     def is_too_late(self, now: float) -> bool:
-        """Tell whether the first request has waited for so long that it is rejected in its turn."""
+        """Tell whether the first request has waited so long that it is rejected itself."""
         return self.is_late(now) and now - self._waiting[0].request.received > 2 * self._wait
 
     def put(self, connection: Connection) -> None:
