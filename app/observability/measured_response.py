@@ -18,6 +18,9 @@ NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
 UNHANDLED = "unhandled exception"
 CUT_SHORT = "the application failed after the response had begun"
 CLIENT_GONE = "client disconnected before the response was complete"
+
+# Where a server of ours notes in the environ why it has cut the response short.
+CUT_REASON = "response.cut_reason"
 NOT_CLOSED = "what wraps the application failed"
 BODILESS = frozenset({204, 304})
 
@@ -90,8 +93,11 @@ class MeasuredResponse:
         except Exception:  # noqa: BLE001 - the client has its answer
             structlog.get_logger().exception("the application failed to close a response")
         finally:
-            if self._record.reason is None and not self._is_sent():
-                self._record.reason = CLIENT_GONE
+            record = self._record
+            if record.status < 400:  # noqa: PLR2004 - the application has answered its own error within this request
+                record.reason = record.error = None
+            if record.reason is None and not self._is_sent():
+                record.reason = self._environ.get(CUT_REASON) or CLIENT_GONE
             self._end()
 
     def _is_sent(self) -> bool:

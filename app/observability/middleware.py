@@ -12,7 +12,7 @@ from app.observability import metrics, traces
 from app.observability.captured_output import end_lines
 from app.observability.correlation import request_id, trace
 from app.observability.forwarded import Forwarded
-from app.observability.measured_response import CLIENT_GONE, UNHANDLED, MeasuredResponse
+from app.observability.measured_response import UNHANDLED, MeasuredResponse
 from app.observability.request_body import TooLargeBody, body_bytes, is_chunked, receive_chunked
 from app.observability.request_log import write_request
 from app.observability.request_record import ENVIRON_KEY, UNMATCHED, RequestRecord, current_record
@@ -97,8 +97,6 @@ class RequestMiddleware:
         record.duration = monotonic() - record.received
         if record.status >= 400:  # noqa: PLR2004 - the first error
             record.reason = record.reason or title(record.status)
-        elif record.reason != CLIENT_GONE:  # Of an error that the application has answered within this request.
-            record.reason = record.error = None
         if request is not None:
             # What prometheus-flask-exporter's do_not_track() and exclude_all_metrics() leave on a request.
             record.is_tracked = not ("prom_do_not_track" in vars(request) or "prom_exclude_all" in vars(request))

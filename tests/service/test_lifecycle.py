@@ -125,6 +125,20 @@ def test_the_grace_begins_with_the_signal(output: Path) -> None:
             client.close()
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_stream_that_the_end_of_the_grace_cuts(output: Path, threads: int) -> None:
+    """A response that the service itself cuts short has its line, which does not blame the client."""
+    with running(output, WEB_CONCURRENCY=1, THREADS=threads, GRACEFUL_TIMEOUT=1) as service:
+        with Client(service.port) as client:
+            client.send(b"GET /stream?pieces=100&bytes=1000000 HTTP/1.1\r\nHost: a\r\nX-Request-ID: cut\r\n\r\n")
+            client.take(1)
+            service.signal(signal.SIGTERM)
+            assert service.wait() == 0
+        (line,) = service.requests(request_id="cut")
+        assert (200, "the server is shutting down") == (line["status"], line["reason"])
+        assert [] == [line for line in service.lines() if line["level"] in {"error", "critical"}]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 def test_a_quick_stop(output: Path, number: signal.Signals) -> None:
     """Ctrl-C stops the service although a client is in the middle of a request, and prints no traceback."""

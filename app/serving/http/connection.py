@@ -32,13 +32,13 @@ class Connection(asyncio.BufferedProtocol):
         self.deadline = self.started + limits.keep_alive
         self.served = self.held_bytes = self.marked_bytes = 0
         self.marked = 0.0  # When it held `marked_bytes`: the growth since then tells an upload from one that drips.
-        self.is_paused = self.is_closed = False
+        self.is_paused = self.is_closed = self._is_at_end = False
+        self.cut_reason: str | None = None  # Why this server has closed the connection, if it has.
         self.response: Response | None = None
         self._owner = owner
         self._limits = limits
         self._reader = RequestReader(limits, lambda: self.transport.write(CONTINUE))
         self._behind = b""
-        self._is_at_end = False
         self._is_reading = True
         self._sent: asyncio.Future[None] | None = None
 
@@ -135,8 +135,9 @@ class Connection(asyncio.BufferedProtocol):
             self._owner.grown(self)
         self._go_on(now)
 
-    def abort(self) -> None:
-        """Close the connection at once."""
+    def abort(self, reason: str | None = None) -> None:
+        """Close the connection at once, although a response may be on its way."""
+        self.cut_reason = reason
         self._forget()
         self.transport.abort()
 
@@ -149,8 +150,7 @@ class Connection(asyncio.BufferedProtocol):
             self.transport.close()
             return
         if self.state is State.CLOSING:
-            # If the server closed at once, with bytes of the client still unread, the kernel would reset the
-            # connection, and the client could lose the response in transit (RFC 9112, section 9.6).
+            # To close with unread bytes resets the connection: the client can lose the response (RFC 9112, 9.6).
             self.transport.write_eof()
         if not self._is_reading:
             self._is_reading = True

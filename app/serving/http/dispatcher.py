@@ -34,7 +34,7 @@ class Dispatcher:
         connections: ConnectionTable,
         threads: int,
     ) -> None:
-        self.closes_connections = self.is_running_application = False
+        self.closes_connections = self.is_running_application = self._is_scheduled = False
         self.rejects_after: float | None = None  # Rejects later requests, except the first on a connection.
         self._loop = loop
         self._service = service
@@ -44,7 +44,6 @@ class Dispatcher:
         self._pool = ThreadPool(loop, threads, self._finish, self._fill_pool) if threads > 1 else None
         self._ready: deque[Connection] = deque()  # Connections whose response can continue at once.
         self._urgent: deque[Connection] = deque()
-        self._is_scheduled = False
 
     def opened(self, connection: Connection) -> None:
         """Add a new connection."""
@@ -56,7 +55,7 @@ class Dispatcher:
         self._service.count_connections(-1)
         response, connection.response = connection.response, None
         if response is not None:
-            response.close()
+            response.close(connection.cut_reason)
 
     def received_head(self, connection: Connection, now: float) -> None:
         """Reject a request before its body arrives, if others have waited too long."""
@@ -100,6 +99,11 @@ class Dispatcher:
         """Reject requests that have waited too long and would wait longer, because views occupy all threads."""
         while self._queue.is_too_late(now):
             self._begin(self._take())
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no thread runs the application."""
+        return self._pool is None or self._pool.is_idle
 
     def close(self) -> None:
         """Abandon what still runs in threads."""

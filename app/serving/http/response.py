@@ -20,8 +20,10 @@ _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgra
 # The kernel takes this much at once. With a larger limit, the call could end before the client has read.
 LAST_BYTES = 16 * 1024
 
-_log = logging.getLogger(__name__)
+# Why this server has cut a response short; None if the client has closed the connection.
+CUT_REASON = "response.cut_reason"
 
+_log = logging.getLogger(__name__)
 _BODILESS = ("1", "204", "304")
 
 
@@ -38,8 +40,7 @@ class Response:
     ) -> None:
         self.environ = environ
         self.keep_alive = keep_alive
-        self.has_begun = False
-        self.is_exhausted = False
+        self.has_begun = self.is_exhausted = False
         self._application = application
         self._is_aborted = is_aborted
         self._status = ""
@@ -68,8 +69,9 @@ class Response:
             self.close()
         return data
 
-    def close(self) -> None:
+    def close(self, cut_reason: str | None = None) -> None:
         """End the call, so that the application can release what the response used. What goes wrong is logged."""
+        self.environ[CUT_REASON] = cut_reason
         close = getattr(self._iterable, "close", None)
         # The application holds a method of this object, which would keep it and the body of the request alive.
         self._iterable, self._pieces = (), iter(())

@@ -18,6 +18,9 @@ from app.serving.http.state import State
 TICK_SECONDS = 1.0
 LAST_TICK_SECONDS = 0.1
 
+# When the grace is over, threads learn that their clients are gone as they send the next piece, and log the request.
+THREADS_SECONDS = 0.2
+
 
 class HttpServer:
     """Serves the clients of its listening sockets until it is stopped."""
@@ -87,11 +90,13 @@ class HttpServer:
         """Close all connections at once, and make run() return."""
         self.stop(0.0)
         for connection in self._connections:
-            connection.abort()
+            connection.abort(STOPPING)
         self._loop.stop()
 
     def _is_finished(self) -> bool:
-        return self._stopped_at is not None and not self._connections and not self._greetings
+        if self._stopped_at is None or self._connections or self._greetings:
+            return False
+        return self._dispatcher.is_idle or time.monotonic() > self._give_up_at + THREADS_SECONDS
 
     def _tick(self) -> None:
         if self._stopped_at is None:
@@ -105,7 +110,7 @@ class HttpServer:
             for connection in self._connections:
                 if connection.state in {State.RECEIVING, State.WAITING}:
                     self._dispatcher.rejected(connection, Rejection(503, STOPPING))
-                connection.abort()
+                connection.abort(STOPPING)
         if self._is_finished():
             self._loop.stop()
         else:
@@ -118,7 +123,7 @@ class HttpServer:
             if connection.state is State.RECEIVING:
                 self._dispatcher.rejected(connection, Rejection(408, "the rest of the request did not arrive in time"))
             else:
-                connection.abort()
+                connection.abort("the client did not read the response in time")
 
     def _welcome(self, client: socket.socket, peer: str) -> None:
         if self._connections.is_full:
@@ -141,5 +146,5 @@ class HttpServer:
     def _evict(self) -> bool:
         evicted = self._connections.longest_silent(time.monotonic())
         for connection in evicted:
-            connection.abort()
+            connection.abort("overloaded: too many connections")
         return bool(evicted)

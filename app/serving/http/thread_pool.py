@@ -25,7 +25,7 @@ class ThreadPool:
         self._loop = loop
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="application")
         self._start(threads)
-        self._idle = threads
+        self._threads = self._idle = threads
         self._finish = finish
         self._refill = refill
 
@@ -40,6 +40,11 @@ class ThreadPool:
         except RuntimeError:
             started.abort()
             raise
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all threads are idle."""
+        return self._idle == self._threads
 
     @property
     def has_room(self) -> bool:
@@ -64,7 +69,7 @@ class ThreadPool:
                     return
         except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends one request and not the worker
             failure = error
-        response.close()
+        response.close(connection.cut_reason)
         self._loop.call_soon_threadsafe(self._end, connection, response, failure)
 
     def _wait_for(self, sending: Coroutine[object, object, bool]) -> bool:
