@@ -1,9 +1,9 @@
-# The one thing that is taken from Docker Hub. Nothing below knows where it keeps its Python or its libraries.
+# The only thing that comes from Docker Hub. Nothing below depends on where it keeps its Python or its libraries.
 ARG PYTHON_IMAGE=python:3.13-slim-trixie
 
 
-# The locked packages, in a virtual environment without pip. All of them come as wheels, so that nothing is compiled and no
-# compiler is needed, and each is checked by its hash. With --build-arg OTEL=yes, those for traces are among them.
+# The locked packages, in a virtual environment without pip. All of them are wheels, so that the build needs no compiler, and
+# pip checks the hash of each. --build-arg OTEL=yes adds those for traces.
 FROM ${PYTHON_IMAGE} AS packages
 ARG OTEL
 WORKDIR /build
@@ -13,14 +13,14 @@ RUN python3 -m venv --without-pip /opt/venv \
        --require-hashes --requirement "requirements${OTEL:+-otel}.lock"
 
 
-# What of all this a running service needs, as two trees: Python with its libraries, and the packages.
+# The parts that a running service needs, as two trees: Python with its libraries, and the packages.
 FROM packages AS closure
 COPY config/image/*.py ./
 RUN python3 closure.py /opt/venv /layers/python /layers/packages
 
 
-# The application as a third tree, with the bill of materials. All three must hold everything that the application imports:
-# it is imported here inside of them, and the build ends where something is missing.
+# The application as a third tree, with the bill of materials. The three trees must contain everything that the application
+# imports: the last command imports all of it inside them, and the build fails if something is missing.
 FROM closure AS application
 ARG OTEL
 ARG VERSION=unknown
@@ -47,8 +47,9 @@ EXPOSE 5000 9464
 ENTRYPOINT ["/opt/venv/bin/python", "app/app.py"]
 
 
-# `docker build --target test .` succeeds when the tests pass. The classic builder makes every stage of a file on its way, asked
-# for or not, and a build of the image must not wait for the tests. It sets no TARGETARCH: there, --build-arg TEST=yes runs them.
+# `docker build --target test .` succeeds when the tests pass. The classic builder builds every stage on its way, even those that
+# the target does not use, and a build of the image must not wait for the tests. It sets no TARGETARCH, so it runs the tests only
+# with --build-arg TEST=yes.
 FROM packages AS test
 ARG TARGETARCH
 ARG TEST=$TARGETARCH
@@ -65,7 +66,7 @@ COPY --from=application /layers/python/ /
 COPY --from=application /layers/packages/ /
 COPY --from=application /layers/application/ /
 WORKDIR /srv
-# A number, since a cluster that forbids root cannot tell who a name is.
+# A number, since a cluster that forbids root cannot tell which user a name stands for.
 USER 10001:10001
 EXPOSE 5000 9464
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["/opt/venv/bin/python", "app/healthcheck.py"]

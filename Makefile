@@ -13,31 +13,31 @@ INSTALLED = $(VENV)/.installed$(if $(OTEL),-otel)
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# In this order: what fails within a minute comes first.
+# In this order, so that what fails within a minute comes first.
 CI = lint test bench-smoke prometheus-releases test-watch test-browser image-base test-image test-copy test-resilience test-cluster \
     test-rehearsal
-# Those of them that need a Debian machine, as root. The others are the jobs of .github/workflows/ci.yml as well.
+# The targets of CI that need a Debian machine, as root. The others are also the jobs of .github/workflows/ci.yml.
 ON_DEBIAN = prometheus-releases test-browser image-base test-cluster test-rehearsal
 
 ci: $(CI) ## run every check but audit, test-release and test-image-next (as root, on Debian; .ci/run installs what they need)
 
 .NOTPARALLEL:
 
-install: $(INSTALLED) ## install the locked packages into .venv; with OTEL=1, those for traces as well
+install: $(INSTALLED) ## install the locked packages into .venv; with OTEL=1, also those for traces
 
-run: $(INSTALLED) ## serve on port 5000 (PORT) until Ctrl-C; with OTEL=1, the packages for traces are installed
+run: $(INSTALLED) ## serve on port 5000 (PORT) until Ctrl-C; with OTEL=1, with the packages for traces
 	@$(BIN)/python app/app.py
 
-dev: $(VENV)/.installed ## serve on port 5000 (PORT) by Flask's own server: it reloads edited code, and debugs in the browser
+dev: $(VENV)/.installed ## serve on port 5000 (PORT) with Flask's own server: it reloads edited code, and debugs in the browser
 	@$(BIN)/flask --app app run --debug --port "$${PORT:-5000}"
 
 test: $(VENV)/.installed-tests ## run the tests that need nothing but Python
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term
 
-test-unit: $(VENV)/.installed-tests ## run the unit tests, at each save (seconds)
+test-unit: $(VENV)/.installed-tests ## run the unit tests, at each save
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/unit
 
-test-resilience: $(VENV)/.installed-tests ## the attacks and faults that take long: floods, crowds, shortages, kills (minutes)
+test-resilience: $(VENV)/.installed-tests ## run the long attacks and faults: floods, crowds, shortages, kills (minutes)
 	$(BIN)/python -m pytest --verbose --durations=10 tests/resilience/test_*.py
 
 test-copy: $(VENV)/.installed-tests ## make a copy with another name and another purpose, and run its tests (needs git)
@@ -49,7 +49,7 @@ test-watch: $(VENV)/.installed-tests ## run the service under a real Prometheus
 test-browser: $(VENV)/.installed-tests ## use the page in a real browser (chromium, chromium-driver)
 	$(BIN)/python -m pytest --verbose tests/browser
 
-prometheus-releases: build/prometheus ## fetch later releases of Prometheus, on which test-watch runs as well (on Debian)
+prometheus-releases: build/prometheus ## fetch later releases of Prometheus, on which test-watch also runs (on Debian)
 
 build/prometheus: tests/deployment/watch/releases.sh
 	$< $@
@@ -57,7 +57,7 @@ build/prometheus: tests/deployment/watch/releases.sh
 image: ## build the image flask_app:latest; with OTEL=1, it can send traces
 	docker build . -t "flask_app:latest" --build-arg VERSION="$(VERSION)" --build-arg REVISION="$(REVISION)" --build-arg OTEL="$(OTEL)"
 
-image-base: ## make stand-ins for the base image from Debian packages, where no registry of images is reached (as root)
+image-base: ## build replacements for the base image from Debian packages, if no image registry is reachable (as root)
 	tests/deployment/image/base.sh
 
 test-image: $(VENV)/.installed-tests ## test the image with a real Docker engine
@@ -76,7 +76,7 @@ box: build/debian-13.libvirt.box ## build a Vagrant box for libvirt from Debian 
 build/debian-13.libvirt.box: tests/deployment/rehearsal/box.sh
 	tests/deployment/rehearsal/box.sh $@
 
-test-rehearsal: $(VENV)/.installed-tests ## boot the Vagrantfile and walk through its life (as root, on Debian)
+test-rehearsal: $(VENV)/.installed-tests ## run the Vagrantfile from up to destroy (as root, on Debian)
 	$(BIN)/python -m pytest --verbose --durations=0 tests/deployment/rehearsal
 
 test-cluster: $(VENV)/.installed-tests ## deploy to a real Docker Swarm, under load (a Docker engine that may become one)
@@ -91,7 +91,7 @@ bench: $(VENV)/.installed-bench ## compare the service with other ways to write 
 bench-smoke: $(VENV)/.installed-bench ## run the benchmark briefly; it fails when a candidate does not run
 	$(BIN)/python -m tests.benchmark.main --smoke build/bench-smoke.json
 
-bench-cost: $(VENV)/.installed-tests ## print what the costliest bodies cost, against the naive way with ordinary ones of the same size
+bench-cost: $(VENV)/.installed-tests ## print what the costliest bodies cost, compared with the naive way on ordinary bodies of the same size
 	$(BIN)/python -m tests.benchmark.cost
 
 lint: $(VENV)/.installed-tests ## check style, types, the direction of imports, wording, the Dockerfile
@@ -115,20 +115,20 @@ format: $(VENV)/.installed-tests ## format the Python files
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: $(VENV)/.installed-tests ## renew the lock files, to the newest versions that pyproject.toml admits
+lock: $(VENV)/.installed-tests ## renew the lock files, with the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile $(LOCK) --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --extra otel --constraint requirements.lock --output-file requirements-otel.lock pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --group test --group lint --group lock --constraint requirements-otel.lock --output-file tests/requirements.lock
 	$(BIN)/uv pip compile $(LOCK) --group bench --constraint requirements.lock --constraint tests/requirements.lock --output-file tests/benchmark/requirements.lock
 
-# Registries want lower case.
+# Registries require lower case.
 IMAGE = ghcr.io/$(shell echo "$$GITHUB_REPOSITORY" | tr '[:upper:]' '[:lower:]')
 RELEASE = build/release
 
 release-build: ## build the image of this commit for both architectures, with the digest that anyone gets (buildx)
 	config/release/build.sh $(RELEASE)
 
-release-push: ## push it as it is (IMAGE; skopeo)
+release-push: ## push it unchanged (IMAGE; skopeo)
 	config/release/push.sh $(RELEASE) $(IMAGE) $(VERSION)
 
 release-sign: ## sign it, and attest its bills of materials and its provenance (cosign, in the workflow)
@@ -143,7 +143,7 @@ release-announce: ## publish the section of this version in CHANGELOG.md as a re
 	$(PYTHON) config/release/notes.py $(VERSION) <CHANGELOG.md >$(RELEASE)/notes.md
 	gh release create "v$(VERSION)" --verify-tag --title "$(VERSION)" --notes-file $(RELEASE)/notes.md
 
-release-again: ## build and sign the newest release again, on the base image of today (gh)
+release-again: ## build and sign the newest release again, on today's base image (gh)
 	gh workflow run release.yml --ref "$$(gh release view --json tagName --jq .tagName)"
 
 test-release: $(VENV)/.installed-tests ## rehearse a release: a registry, both architectures, signatures (as root, on Debian)
@@ -155,8 +155,8 @@ BASE = $(shell sed -n 's/^ARG PYTHON_IMAGE=//p' Dockerfile)
 REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LOCK = --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate
 
-# The lock files are whole, so that nothing is resolved (--no-deps): older versions of pip look for the newest of a package that
-# is asked for with an extra, find it without a hash and stop, on the day that it is published.
+# The lock files are complete, so pip resolves nothing (--no-deps). Otherwise older versions of pip look for the newest version
+# of a package with an extra, and fail as soon as one is published, because the lock file has no hash for it.
 PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 $(VENV)/.installed: requirements.lock

@@ -1,1 +1,1 @@
-"""What the service tells: the record of each request, logs, metrics and traces."""
+"""Observability: the record of each request, logs, metrics and traces."""

@@ -1,4 +1,4 @@
-"""What a process prints, and what it dies of, as log lines."""
+"""Captured output: what a process prints, and the exceptions that nothing catches, as log lines."""
 
 import io
 import sys
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def capture_output() -> None:
-    """Log from here on what is printed on the standard streams, and what no one catches. For a server alone."""
+    """Log from here on what is printed to the standard streams, and uncaught exceptions. Only for server processes."""
     sys.excepthook = _log_crash
     threading.excepthook = _log_thread_crash
     sys.unraisablehook = lambda crash: _log_crash(crash.exc_type, crash.exc_value, crash.exc_traceback)
@@ -23,7 +23,7 @@ def capture_output() -> None:
 
 
 def end_lines() -> None:
-    """Log what was printed without the end of a line, before another request goes on with it."""
+    """Log printed text that has no line end yet, before another request continues the line."""
     record = current_record()
     if record is None or record.printed:
         for stream in (sys.stdout, sys.stderr):
@@ -31,11 +31,11 @@ def end_lines() -> None:
                 stream.flush()
 
 
-class _Beginnings(dict[str, str]):
-    """The starts of lines, by the name of their stream. One that never ends is logged when its owner is gone.
+class _UnfinishedLines(dict[str, str]):
+    """Unfinished lines by the name of their stream. A line that never ends is logged when its owner is freed.
 
-    All that serves a request shares those of its record, tasks and threads that copy its context included. Elsewhere
-    each thread has its own, since print() writes piece by piece, in several threads at a time.
+    A request has its own, which tasks and threads that copy its context share. Outside of requests each thread has its
+    own: print() writes in pieces, and several threads print at once.
     """
 
     def __del__(self) -> None:
@@ -45,7 +45,7 @@ class _Beginnings(dict[str, str]):
 
 class _Thread(threading.local):
     def __init__(self) -> None:
-        self.beginnings = _Beginnings()
+        self.unfinished_lines = _UnfinishedLines()
 
 
 def _log_line(text: str, stream: str) -> None:
@@ -54,7 +54,7 @@ def _log_line(text: str, stream: str) -> None:
 
 
 class _Printed(io.TextIOBase):
-    """Stands in for a standard stream: what is printed on it becomes log lines."""
+    """Replaces a standard stream: each line printed to it becomes a log line."""
 
     encoding = "utf-8"
 
@@ -67,28 +67,28 @@ class _Printed(io.TextIOBase):
         return _PrintedBytes(self)
 
     def write(self, text: str) -> int:
-        beginnings = self._beginnings()
-        *lines, beginnings[self._name] = (beginnings.get(self._name, "") + text).split("\n")
+        unfinished = self._unfinished_lines()
+        *lines, unfinished[self._name] = (unfinished.get(self._name, "") + text).split("\n")
         for line in lines:
             _log_line(line, self._name)
         return len(text)
 
     def flush(self) -> None:
-        if self._beginnings().get(self._name):
+        if self._unfinished_lines().get(self._name):
             self.write("\n")
 
-    def _beginnings(self) -> _Beginnings:
+    def _unfinished_lines(self) -> _UnfinishedLines:
         record = current_record()
         if record is None:
-            return self._thread.beginnings
+            return self._thread.unfinished_lines
         if record.printed is None:
-            record.printed = _Beginnings()
-        beginnings: _Beginnings = record.printed
-        return beginnings
+            record.printed = _UnfinishedLines()
+        unfinished: _UnfinishedLines = record.printed
+        return unfinished
 
 
 class _PrintedBytes(io.RawIOBase):
-    """The same for bytes."""
+    """Does the same for bytes."""
 
     def __init__(self, text: _Printed) -> None:
         self._text = text

@@ -1,4 +1,4 @@
-"""What trusted proxies say of a request: the address of the client, scheme, host and prefix."""
+"""What trusted proxies report about a request: the client's address, scheme, host and prefix."""
 
 import ipaddress
 from functools import lru_cache
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
     from wsgiref.types import WSGIEnvironment
 
-# No chain of proxies is that long, but a header of 8 kB has room for 2,700 addresses, which take 20 ms to read.
+# No real chain of proxies is this long, but an 8 kB header has room for 2,700 addresses, which take 20 ms to parse.
 LONGEST_CHAIN = 32
 
-# A name of the DNS has up to 253 characters. To encode one of 15 kB takes 27 ms.
+# A DNS name has at most 253 characters. Encoding an IDNA name of 15 kB takes 27 ms.
 LONGEST_HOST = len("." * 253 + ":65535")
 
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PREFIX")
 
 
 class Forwarded:
-    """Believes `X-Forwarded-*` of trusted peers (`FORWARDED_ALLOW_IPS`: addresses and networks, or `*` for all)."""
+    """Applies `X-Forwarded-*` from trusted peers (`FORWARDED_ALLOW_IPS`: addresses and networks, or `*` for all)."""
 
     def __init__(self, trusted: str) -> None:
         self._trust_all = trusted == "*"
@@ -33,11 +33,11 @@ class Forwarded:
         self._proxy_fix = ProxyFix(lambda _environ, _start_response: (), x_for=0, x_proto=1, x_host=1, x_prefix=1)
 
     def apply(self, environ: "WSGIEnvironment") -> None:
-        """Let the environ tell what a trusted peer says: REMOTE_ADDR here, the rest as werkzeug's ProxyFix does.
+        """Write a trusted peer's values into the environ: REMOTE_ADDR here, the rest with werkzeug's ProxyFix.
 
-        Scheme, host and prefix that make no URL together are ignored.
+        Ignore scheme, host and prefix if they do not form a URL together.
         """
-        # A socket of both families shows an IPv4 peer as ::ffff:127.0.0.1.
+        # A dual-stack socket reports an IPv4 peer as ::ffff:127.0.0.1.
         if environ.get("REMOTE_ADDR", "").startswith("::ffff:"):
             environ["REMOTE_ADDR"] = environ["REMOTE_ADDR"].removeprefix("::ffff:")
         if not any(map(environ.__contains__, FORWARDED)):
@@ -53,7 +53,7 @@ class Forwarded:
             environ.update(fixed)
 
     def _client(self, peer: str, forwarded_for: str) -> str:
-        # What stands left of the first untrusted address, that address may have made up.
+        # Read from the right: the first untrusted address may have forged everything to its left.
         client = peer
         for hop in reversed(forwarded_for.rsplit(",", LONGEST_CHAIN)[-LONGEST_CHAIN:]):
             address = _address(_without_port(hop.strip()))
@@ -76,24 +76,24 @@ def _network(text: str) -> "IPv4Network | IPv6Network":
     return ipaddress.ip_network(f"{mapped}/{network.prefixlen - 96}") if mapped else network
 
 
-@lru_cache(maxsize=128)  # Of a proxy, they are the same again and again: 7 us less for each request.
+@lru_cache(maxsize=128)  # A proxy sends the same values each time: 7 us less per request.
 def _is_url(scheme: str, host: str | None, prefix: str) -> bool:
-    """Tell whether werkzeug makes a URL of them. On others routing fails, or each view that asks for its own URL."""
+    """Tell whether werkzeug can build a URL from them. If not, routing fails, or any view that asks for its URL."""
     if host and len(host) > LONGEST_HOST:
         return False
-    name = get_host(scheme, host)  # Empty for a host that is none.
+    name = get_host(scheme, host)  # Empty if the host is invalid.
     if scheme not in {"http", "https"} or (host and not name) or (prefix and not prefix.startswith("/")):
         return False
     try:
         Map().bind(name, url_scheme=scheme)
-        return urlsplit(get_current_url(scheme, name, prefix)).port != 0  # Above 65535 it raises ValueError.
-    except (BadHost, ValueError):  # UnicodeError is a ValueError, of a name that is no IDNA.
+        return urlsplit(get_current_url(scheme, name, prefix)).port != 0  # A port above 65535 raises ValueError.
+    except (BadHost, ValueError):  # An invalid IDNA name raises UnicodeError, a ValueError.
         return False
 
 
 def _address(text: str) -> "IPv4Address | IPv6Address | None":
     try:
-        # Without the zone of an IPv6 address, which may be any text.
+        # Drop the zone of an IPv6 address, which may be any text.
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None

@@ -1,4 +1,4 @@
-"""From an event to a line: completed, made harmless, and encoded."""
+"""Log lines: complete, sanitize and encode an event."""
 
 import json
 import os
@@ -15,11 +15,11 @@ from structlog.contextvars import get_contextvars
 
 from app.observability.request_record import current_record
 
-# A pipe takes 4,096 bytes in one piece. Longer lines of two processes can end up inside each other.
+# A write of up to 4,096 bytes to a pipe is atomic. Longer lines from two processes can interleave.
 LINE_BYTES = 4096
 LONG_TEXT_CHARACTERS = (1000, 300, 100, 30)
 
-# What stays of a line whose keys are too many, however short their values.
+# The keys to keep in a line that has too many, however short their values.
 _KEPT = ("timestamp", "level", "event", "request_id", "pid")
 LEFT_OUT = "keys_left_out"
 
@@ -29,11 +29,11 @@ Event = MutableMapping[str, Any]
 
 
 def complete(_logger: object, level: str, event: Event) -> Event:
-    """Add the time, what ties the event to its request, and what a view has bound to all lines of the request."""
+    """Add the time, the ids of the event's request, and the keys that a view has bound to all lines of the request."""
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
     now = f"{_second(seconds)}.{nanoseconds // 1000:06}Z"
     error = event.pop("exc_info", None)
-    # The first three keys first, whatever an event calls its own.
+    # These three keys come first, even if the event has keys with the same names.
     line: dict[str, Any] = {"timestamp": now, "level": level, "event": "", **event}
     line["timestamp"], line["level"] = now, level
     record = current_record()
@@ -51,7 +51,7 @@ def complete(_logger: object, level: str, event: Event) -> Event:
     return line
 
 
-@lru_cache(maxsize=1)  # Three quarters of the time of making a timestamp.
+@lru_cache(maxsize=1)  # Saves three quarters of the time to make a timestamp.
 def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
@@ -61,17 +61,17 @@ def _traceback(error: Any) -> str:
         return "".join(traceback.format_exception(error))
     if isinstance(error, tuple):
         return "".join(traceback.format_exception(*error))
-    return traceback.format_exc()  # Of True, and of whatever else counts as true.
+    return traceback.format_exc()  # For True, and for any other true value.
 
 
 def escape(_logger: object, _level: str, event: Event) -> Event:
-    """Take the power over a terminal from the texts of an event; tracebacks keep their lines.
+    """Escape what could control a terminal in the texts of an event; tracebacks keep their line breaks.
 
-    Colours alone go without a trace: werkzeug's and click's lines are full of them.
+    Remove colour codes entirely: werkzeug's and click's lines are full of them.
     """
     line = {key: _printable(value) if isinstance(value, str) else value for key, value in event.items()}
     if "traceback" in line:
-        line["exception"] = line.pop("traceback")  # What structlog's console prints over several lines, at the end.
+        line["exception"] = line.pop("traceback")  # structlog's console prints this key last, over several lines.
     return line
 
 
@@ -81,7 +81,7 @@ def _printable(text: str) -> str:
 
 
 def render(_logger: object, _level: str, event: Event) -> bytes:
-    """Encode an event as one JSON object of less than 4,096 bytes, shortening its texts where it must."""
+    """Encode an event as one JSON object of less than 4,096 bytes, shortening its texts if necessary."""
     line = _encode(event)
     for characters in LONG_TEXT_CHARACTERS:
         if len(line) < LINE_BYTES:
@@ -95,7 +95,7 @@ def _shorten(key: str, value: Any, characters: int) -> Any:
     text = as_text(value)
     if isinstance(value, str | float | int | None) and len(text) <= characters:
         return value
-    # The start of a text and the end of a traceback say most.
+    # The start of a text and the end of a traceback are the most useful parts.
     return text[-characters:] if key in {"traceback", "stack"} else text[:characters]
 
 
@@ -115,7 +115,7 @@ def _fitting(event: Event) -> Event:
 
 
 def as_text(value: Any) -> str:
-    """Make a text of any object: a bug in its `__repr__` is no reason to fail a request that only logs it."""
+    """Convert any object to text: a bug in its `__repr__` must not fail a request that only logs it."""
     try:
         return value if isinstance(value, str) else repr(value)
     except Exception:  # noqa: BLE001 - whatever it raises
@@ -127,15 +127,15 @@ def _encode(event: Event) -> bytes:
         line = orjson.dumps(event, default=as_text)
     except orjson.JSONEncodeError:
         line = orjson.dumps({_valid(as_text(key)): _encodable(value) for key, value in event.items()})
-    # In ASCII alone nothing can end a line, or turn it around on a terminal: neither U+2028 nor U+202E. Of what ASCII
-    # has for terminals, JSON leaves one as it is: DEL.
+    # Pure ASCII excludes U+2028, which ends a line, and U+202E, which reverses it on a terminal. DEL is the only ASCII
+    # control character that JSON leaves unescaped.
     line = line if line.isascii() else json.dumps(orjson.loads(line)).encode()
     return line.replace(b"\x7f", b"\\u007f")
 
 
 def _encodable(value: Any) -> Any:
-    # An integer of more than 64 bits, a dict whose keys are no texts, or a text that is no Unicode, such as a file name
-    # in another encoding: the other values of the line stay what they are.
+    # orjson rejects an integer of more than 64 bits, a dict with keys that are not strings, and a string that is not
+    # valid Unicode, such as a file name in another encoding. The other values of the line stay unchanged.
     try:
         orjson.dumps(value, default=as_text)
     except orjson.JSONEncodeError:

@@ -1,4 +1,4 @@
-"""Logs: all that a process logs takes one way, to one output, in one form."""
+"""Logs: everything that a process logs goes to one output in one format."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.C
 
 LEVEL_NAMES = {level: logging.getLevelName(level).lower() for level in LEVELS}
 
-# What every record of Python's logging has; the rest came by `extra=`.
+# The attributes of every record of Python's logging; all others came from `extra=`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -24,12 +24,12 @@ _emitter: "_Emitter | None" = None
 
 
 def configure_logs(level: str, log_format: str, output: LogOutput, environ: Mapping[str, str]) -> None:
-    """Send what structlog, Python's logging and its warnings tell to `output`.
+    """Send the output of structlog, Python's logging and its warnings to `output`.
 
     `log_format` is `json`, `console`, or `auto`: text on a terminal, JSON elsewhere. The text is in colour on a
-    terminal, but not where `environ` has NO_COLOR (https://no-color.org) or TERM=dumb.
+    terminal, unless `environ` has NO_COLOR (https://no-color.org) or TERM=dumb.
     """
-    global _emitter  # noqa: PLW0603 - the one of the process, as structlog's own configuration
+    global _emitter  # noqa: PLW0603 - one per process, like structlog's own configuration
     is_console = log_format == "console" or (log_format == "auto" and output.is_terminal)
     has_colors = output.is_terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
     console = structlog.dev.ConsoleRenderer(
@@ -50,7 +50,7 @@ def configure_logs(level: str, log_format: str, output: LogOutput, environ: Mapp
 
 
 def emit(level: int, event: dict[str, Any]) -> None:
-    """Write an event as structlog's loggers do, but for what they do to bind: 4 of the 11 us of a request's line."""
+    """Write an event as structlog's loggers do, without their binding: 4 of the 11 us of a request's line."""
     if _emitter is None:
         structlog.get_logger().log(level, **event)
     else:
@@ -58,14 +58,14 @@ def emit(level: int, event: dict[str, Any]) -> None:
 
 
 def configure_unless_done(level: str, log_format: str) -> None:
-    """Configure the logs for a process that no server of ours has started: as text, on standard error."""
+    """Configure logs as text on standard error, for a process that none of our servers has started."""
     if not structlog.is_configured() and sys.__stderr__ is not None:
         log_format = "console" if log_format == "auto" else log_format
         configure_logs(level, log_format, LogOutput(sys.__stderr__), os.environ)
 
 
 class _Emitter:
-    """The processors of structlog's configuration, and what they lead to."""
+    """Runs the processors of structlog's configuration, and writes what they return."""
 
     def __init__(self, threshold: int, processors: Sequence[Processor], line: "_Line") -> None:
         self._threshold = threshold
@@ -80,7 +80,7 @@ class _Emitter:
 
 
 class _Line:
-    """Hands each line over to the output."""
+    """Passes each line to the output."""
 
     def __init__(self, output: LogOutput) -> None:
         self._output = output
@@ -92,12 +92,12 @@ class _Line:
 
 
 class _Forwarder(logging.Handler):
-    """Hands the records of Python's own logging over to structlog."""
+    """Passes the records of Python's own logging to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             message = record.getMessage()
-        except Exception:  # noqa: BLE001 - arguments that do not fit are a reason to log, and not to fail
+        except Exception:  # noqa: BLE001 - log arguments that do not fit, instead of failing
             message = f"{as_text(record.msg)} {as_text(record.args)}"
         level = max((level for level in LEVELS if level <= record.levelno), default=logging.DEBUG)
         extra = {key: value for key, value in vars(record).items() if key not in _STANDARD}

@@ -1,4 +1,4 @@
-"""The response as the server reads it, measured on its way."""
+"""The response, measured while the server reads it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context
@@ -19,14 +19,14 @@ UNHANDLED = "unhandled exception"
 CUT_SHORT = "the application failed after the response had begun"
 CLIENT_GONE = "client disconnected before the response was complete"
 
-# Where a server of ours notes in the environ why it has cut the response short.
+# The key under which our server puts into the environ why it has cut the response short.
 CUT_REASON = "response.cut_reason"
-NOT_CLOSED = "what wraps the application failed"
+NOT_CLOSED = "a middleware around the application failed"
 BODILESS = frozenset({204, 304})
 
 
 class MeasuredResponse:
-    """A response iterable; all of the application runs in the context of the request, however the server calls it."""
+    """A response iterable that runs all application code in the request's context, however the server calls it."""
 
     def __init__(self, context: Context, environ: "WSGIEnvironment", record: RequestRecord, finish: "Finish") -> None:
         self._context = context
@@ -39,7 +39,7 @@ class MeasuredResponse:
         self._is_whole = False
 
     def start(self, application: "WSGIApplication", start_response: "StartResponse") -> Self:
-        """Call the application. What it raises ends the request, and is raised again."""
+        """Call the application. If it raises, end the request and raise the error again."""
         self._start = start_response
         self._context.run(self._call, application)
         return self
@@ -56,8 +56,8 @@ class MeasuredResponse:
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         self._record.status = int(status[:3])
-        # werkzeug puts it there, and Flask takes it away before a streamed response has been read. A view that makes a
-        # request of werkzeug's own from the environ has replaced it.
+        # werkzeug sets it, and Flask removes it before the server has read a streamed response. A view may replace it by
+        # a request of werkzeug's own.
         request = self._environ.get("werkzeug.request")
         self._request = request if isinstance(request, Request) else None
         self._headers = headers
@@ -90,11 +90,11 @@ class MeasuredResponse:
             close = getattr(self._response, "close", None)
             if close is not None:
                 close()
-        except Exception:  # noqa: BLE001 - the client has its answer
+        except Exception:  # noqa: BLE001 - the client already has its answer
             structlog.get_logger().exception("the application failed to close a response")
         finally:
             record = self._record
-            if record.status < 400:  # noqa: PLR2004 - the application has answered its own error within this request
+            if record.status < 400:  # noqa: PLR2004 - the application has handled any error itself
                 record.reason = record.error = None
             if record.reason is None and not self._is_sent():
                 record.reason = self._environ.get(CUT_REASON) or CLIENT_GONE
@@ -102,15 +102,15 @@ class MeasuredResponse:
 
     def _is_sent(self) -> bool:
         record = self._record
-        # Of a response without a body, a server may not look at the iterable at all.
+        # If a response has no body, a server may not read the iterable at all.
         if self._is_whole or record.method == "HEAD" or record.status in BODILESS:
             return True
-        # Nor does it look at more than Content-Length has promised.
+        # Nor does it read more than Content-Length has promised.
         promised = [value for name, value in self._headers if name.lower() == "content-length" and value.isdecimal()]
         return bool(promised) and record.response_bytes > int(promised[0])  # type: ignore[operator]
 
     def __del__(self) -> None:
-        """End the request where no one closes the response: a middleware around this one has raised an error."""
+        """End the request if nothing closes the response, because a middleware around this one has failed."""
         if self._is_open:
             self._record.status = 500
             self._record.reason = NOT_CLOSED

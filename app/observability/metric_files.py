@@ -1,4 +1,4 @@
-"""The files behind the metrics: one set for each slot, which outlives the workers that use it."""
+"""The files behind the metrics: one set for each slot, which outlives the slot's workers."""
 
 import fcntl
 import os
@@ -24,13 +24,13 @@ SLOT_BYTES = 192 * 1024
 class MetricFiles(Collector):
     """Keeps the values of prometheus_client by slot instead of by process id, and adds them up.
 
-    By process id, as prometheus_client does it by default, each worker that ever lived leaves its files behind, and
-    every scrape reads them all. A worker that takes over a slot takes over its files, too, and goes on counting from
-    where its predecessor stopped.
+    By default, prometheus_client keeps them by process id: every worker leaves its files behind, and each scrape reads
+    them all. Here, a worker that takes over a slot also takes over its files, and continues counting where its
+    predecessor stopped.
     """
 
     def __init__(self, parent: Path, slots: int = 0) -> None:
-        """Make the directory; raises OSError where there is no room for the files of `slots` slots."""
+        """Create the directory; raises OSError if there is no room for the files of `slots` slots."""
         _remove_orphans(parent)
         self.directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         _hold(self.directory)
@@ -40,19 +40,19 @@ class MetricFiles(Collector):
         except OSError as error:
             self.remove()
             raise OSError(error.errno, error.strerror, str(parent)) from None
-        # Where prometheus_client looks each time that it opens a file.
+        # prometheus_client reads this variable each time it opens a file.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self.directory)
         values.ValueClass = values.MultiProcessValue(lambda: self.owner)
 
     def prepare(self, slots: int) -> None:
-        """Make the files of `slots` slots, with every series of the master process at 0.
+        """Create the files of `slots` slots, with every series of the master at 0.
 
-        They take their memory now. Taken at the first request, it could be missing then.
+        This allocates their memory now. At the first request, there might be none left.
         """
         for file in list(self.directory.glob(f"*_{MASTER}.db")):
             first, *others = [file.with_name(file.name.replace(MASTER, str(slot))) for slot in range(slots)]
             shutil.copyfile(file, first)
-            # What a module counts while it is imported, the master has counted: once.
+            # The master's own files keep what modules have counted while they were imported.
             zeros = MmapedDict(first)
             for key, _, _ in list(zeros.read_all_values()):
                 zeros.write_value(key, 0.0, 0.0)
@@ -61,8 +61,8 @@ class MetricFiles(Collector):
                 shutil.copyfile(first, other)
 
     def _check_room(self, size: int) -> None:
-        # The files are mapped into memory. Where there is no room for a page, the kernel does not refuse to write it
-        # but kills the process (SIGBUS): that must come out before the first page is written.
+        # The files are mapped into memory. If there is no room for a page, the kernel does not return an error but
+        # kills the process (SIGBUS). So check before writing the first page.
         if hasattr(os, "posix_fallocate"):
             with (self.directory / "room").open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, size)
@@ -70,27 +70,27 @@ class MetricFiles(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Add up the values of all slots."""
-        # Between its creation and its first byte a file is empty, and would fail the whole scrape.
+        # A new file is empty until its first write, and would fail the whole scrape.
         files = [str(file) for file in self.directory.glob("*.db") if file.stat().st_size > 0]
         return MultiProcessCollector.merge(files)
 
     def remove(self) -> None:
-        """Remove all files. For the last process that uses them."""
+        """Remove all files. Only for the last process that uses them."""
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def _hold(directory: Path) -> None:
-    # All processes that are forked from this one share the lock; the kernel lets go of it when the last of them is
-    # gone, however it has ended, which is why it is never closed. The file has its name only once it is locked, so that
-    # no other server finds it free in between.
+    # All processes forked from this one share the lock. The kernel releases it when the last of them ends, for whatever
+    # reason, so nothing closes the file. The file gets its name only once it is locked, so that no other server can
+    # find it unlocked.
     new = directory / f"new-{LOCK}"
     fcntl.flock(os.open(new, os.O_WRONLY | os.O_CREAT), fcntl.LOCK_EX)
     new.rename(directory / LOCK)
 
 
 def _remove_orphans(parent: Path) -> None:
-    # The process of the metrics removes the folder of a master that is killed. Where both are killed, the folder is
-    # left, and takes memory as long as the machine or the container lives.
+    # The metrics process removes the folder of a killed master. If both are killed, the folder remains and takes memory
+    # as long as the machine or the container runs.
     for path in parent.glob(f"{PREFIX}*/{LOCK}"):
         with suppress(OSError), path.open("rb") as lock:  # Another user's, or still in use.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The metrics of any such service. A package adds its own as client_python documents: as objects of a module."""
+"""The metrics of any such service. A package adds its own as module-level objects, as client_python documents."""
 
 from collections.abc import Iterable
 
@@ -11,14 +11,14 @@ from app.observability.request_record import UNMATCHED, RequestRecord
 METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
 OTHER_METHOD = "_OTHER"
 
-# The objective of latency is 25 ms for 99 of 100 requests: an edge exactly there makes the share exact.
+# The latency objective is 25 ms for 99 of 100 requests: a bucket boundary exactly there makes the share exact.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 REJECTIONS = (400, 408, 414, 431, 501, 503)
 EXITS = ("stopped", "timeout", "crashed")
 
-# The extension serves nothing here and measures no request by itself: its own measuring misses what never reaches a
-# view, labels by raw path, and would count twice. Its decorators are for the views.
+# The extension neither serves nor measures here: its own measurement misses requests that never reach a view, labels by
+# raw path, and would count twice. Views use its decorators.
 metrics = PrometheusMetrics.for_app_factory(path=None, export_defaults=False)
 
 request_seconds = Histogram(
@@ -39,14 +39,14 @@ for _status in REJECTIONS:
 for _reason in EXITS:
     worker_exits.labels(_reason)
 
-# labels() takes a lock and makes texts of its arguments, at every call.
+# labels() takes a lock and converts its arguments to strings on every call.
 _series: dict[tuple[str | None, str | None, int], Histogram] = {}
 
 
 def init_app(app: Flask, documented: Iterable[tuple[str, str, int]]) -> None:
-    """Bind the extension, and make the series that are known in advance exist at 0: those of the rules, and others.
+    """Bind the extension, and create the series known in advance at 0: those of the URL rules, and `documented`.
 
-    `documented` are further ones: method, rule and status.
+    `documented` lists further series: method, rule and status.
     """
     metrics.init_app(app)
     _duration_of("GET", UNMATCHED, 404)

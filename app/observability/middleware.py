@@ -1,4 +1,4 @@
-"""The one measuring point, a WSGI middleware: log and metrics are told here of each request, once, when it ends."""
+"""The one measuring point: a WSGI middleware that logs and counts each request once, when it ends."""
 
 from contextlib import suppress
 from contextvars import copy_context
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
     from werkzeug.routing import MapAdapter
 
-# What a server of ours notes in the environ: the time.monotonic() at which a request had arrived whole.
+# Set by our own servers in the environ: the time.monotonic() at which the whole request had arrived.
 RECEIVED_AT = "request.received_at"
 
-# Together with the other members these keep a log line within 4,096 bytes, which is what a pipe takes in one piece: two
-# workers that write longer lines at the same time can mix them.
+# With this limit, a log line stays within the 4,096 bytes that a pipe takes atomically. Longer lines from two workers
+# can interleave.
 LOGGED_CHARACTERS = 512
 
 
@@ -58,8 +58,8 @@ class RequestMiddleware:
         record.route = UNMATCHED
         record.response_bytes = 0
         scoreboard.count(IN_PROGRESS, 1)
-        # Each request has a context of its own. A server may go on with a second one, in the same thread, before it
-        # has closed the response to the first, and what a view binds to its log lines is that of its request alone.
+        # Each request has its own context: a server may start a second request in the same thread before it has closed
+        # the response to the first, and the keys that a view binds to log lines belong to its request alone.
         context = copy_context()
         if traces.request_spans is not None:
             context.run(traces.request_spans.start, record, environ)
@@ -72,7 +72,7 @@ class RequestMiddleware:
         return self._application(environ, start_response)
 
     def describe(self, environ: "WSGIEnvironment") -> RequestRecord:
-        """Make the record of a request from its environ, after a trusted proxy has had its say."""
+        """Make the record of a request from its environ, after applying the headers of a trusted proxy."""
         self._forwarded.apply(environ)
         traceparent = environ.get("HTTP_TRACEPARENT")
         return RequestRecord(
@@ -86,7 +86,7 @@ class RequestMiddleware:
         )
 
     def reject(self, record: RequestRecord, environ: "WSGIEnvironment") -> None:
-        """Log and count a request that a server of ours has rejected, of which the record says all that is known."""
+        """Log and count a request that one of our servers has rejected; the record has all that is known about it."""
         if traces.request_spans is not None:
             copy_context().run(traces.request_spans.start, record, environ)
             traces.request_spans.end(record)
@@ -98,7 +98,7 @@ class RequestMiddleware:
         if record.status >= 400:  # noqa: PLR2004 - the first error
             record.reason = record.reason or title(record.status)
         if request is not None:
-            # What prometheus-flask-exporter's do_not_track() and exclude_all_metrics() leave on a request.
+            # prometheus-flask-exporter's do_not_track() and exclude_all_metrics() set these attributes.
             record.is_tracked = not ("prom_do_not_track" in vars(request) or "prom_exclude_all" in vars(request))
         try:
             end_lines()
@@ -107,7 +107,7 @@ class RequestMiddleware:
                 traces.request_spans.end(record)
             write_request(record)
             metrics.observe(record)
-        finally:  # And not before: a worker that is killed meanwhile has left a count undone.
+        finally:  # Not earlier: if the worker is killed before this, the master must count the request as lost.
             scoreboard.count(IN_PROGRESS, -1)
 
     def _route(self, request: Request | None, environ: "WSGIEnvironment") -> str:
@@ -115,9 +115,9 @@ class RequestMiddleware:
             return request.url_rule.rule
         if request is not None and not isinstance(request.routing_exception, MethodNotAllowed):
             return UNMATCHED
-        # Flask has forgotten the request where the application has raised, and has no rule for a wrong method although
-        # the path has matched one.
-        with suppress(Exception):  # A converter of the application's own may raise anything, and did so for Flask.
+        # Flask has dropped the request if the application raised, and sets no rule for a wrong method, although the
+        # path matched one.
+        with suppress(Exception):  # A converter may raise anything. Flask has not called it for a wrong method.
             adapter: MapAdapter = self._url_adapter(request or Request(environ))
             try:
                 return adapter.match(return_rule=True)[0].rule
@@ -128,7 +128,7 @@ class RequestMiddleware:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Measure all requests of an application; `app.extensions["request_middleware"]` is what measures them."""
+    """Measure all requests of an application; `app.extensions["request_middleware"]` is the middleware."""
     middleware = RequestMiddleware(app.wsgi_app, app.create_url_adapter, settings)
     app.extensions["request_middleware"] = middleware
     app.wsgi_app = middleware  # type: ignore[method-assign]
@@ -136,7 +136,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def _note_exception(_app: Flask, exception: BaseException) -> None:
-    """Note what a view has not caught, whether the application has a handler of its own for it or not."""
+    """Record an exception that a view did not catch, whether or not the application has its own handler for it."""
     record = current_record()  # There is none in app.test_request_context().
     if record is not None:
         record.error = type(exception).__name__
@@ -144,8 +144,8 @@ def _note_exception(_app: Flask, exception: BaseException) -> None:
 
 
 def _printable(text: str | None) -> str | None:
-    # Bidirectional controls, line separators and terminal escapes are valid in a header and in a path; a log is read
-    # on terminals and split by tools that take more than \n for the end of a line.
+    # Headers and paths may contain bidirectional controls, line separators and terminal escapes. People read logs on
+    # terminals, and some tools take more than \n for the end of a line.
     if not text:
         return None
     if len(text) <= LOGGED_CHARACTERS and text.isascii() and text.isprintable():

@@ -1,4 +1,4 @@
-"""Metrics of the processes: of the whole tree, which is what an operator pays for, and not of the one that answers."""
+"""Metrics of the whole process tree, which is what an operator pays for, not only of the process that answers."""
 
 import platform
 from collections.abc import Iterable
@@ -13,9 +13,9 @@ from app.version import __version__
 
 
 class ProcessMetrics(Collector):
-    """Reads what the operating system and the scoreboard know, at each scrape.
+    """Reads the operating system and the scoreboard at each scrape.
 
-    Next to the workers on the scoreboard there are the master process and `others`: the one that serves the metrics.
+    Besides the workers on the scoreboard it covers the master process and `others`: the one that serves the metrics.
     """
 
     def __init__(self, scoreboard: Scoreboard, master: int, others: Iterable[int], revision: str) -> None:
@@ -30,8 +30,8 @@ class ProcessMetrics(Collector):
         workers = self._scoreboard.pids()
         processes = [self._master]
         resident_bytes = descriptors = 0
-        # What the master has inherited from children that ended comes first: a worker that ends in between is then
-        # missing for this once, and the highest value so far stands.
+        # Read the CPU time of ended children first: a worker that ends in between is then missing from this scrape
+        # only, and the highest value so far stands.
         times = self._master.cpu_times()
         cpu_seconds = times.children_user + times.children_system
         for pid in {*self._others, *workers} - {self._master.pid}:
@@ -69,8 +69,8 @@ class ProcessMetrics(Collector):
 
 
 def _memory_bytes(process: psutil.Process) -> int:
-    # Where the system tells the proportional set size, the sum over the tree is what the tree takes. Of the resident
-    # sizes, it would be twice that: the workers share most of their memory with the master.
+    # If the system reports the proportional set size, the sum over the tree is the memory that the tree takes. The sum
+    # of the resident sizes would be twice that: the workers share most of their memory with the master.
     memory = process.memory_full_info()
     size: int = getattr(memory, "pss", memory.rss)
     return size

@@ -12,7 +12,7 @@ _declared: dict[str, None] = {}
 
 
 def declare_key(name: str) -> None:
-    """Put a key on the line of every request: null where no view gives it a value by structlog's bind_contextvars()."""
+    """Add a key to the line of every request: null unless a view binds a value with structlog's bind_contextvars()."""
     _declared[name] = None
 
 

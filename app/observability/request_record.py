@@ -1,4 +1,4 @@
-"""The record of a request: what the log and the metrics tell of it."""
+"""The record of a request: what the log and the metrics report about it."""
 
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ ENVIRON_KEY = "app.request_record"
 
 @dataclass(slots=True)
 class RequestRecord:
-    """A request and its response; each part of the service that they pass fills in what it knows, None is not known.
+    """A request and its response; each part of the service that handles them fills in what it knows. None is unknown.
 
     `received` is a time of time.monotonic(); durations are in seconds, sizes in bytes. `duration` lasts until the
-    response is closed, `queued` until the application is called. `is_tracked` is False where no metric is wanted.
-    `span` is that of OpenTelemetry, `printed` the starts of lines that were printed; None where there are none.
+    response is closed, `queued` until the application is called. `is_tracked` is False if a view wants no metrics.
+    `span` is the OpenTelemetry span, `printed` has the unfinished printed lines; either may be None.
     """
 
     request_id: str

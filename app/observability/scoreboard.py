@@ -14,7 +14,7 @@ COLUMNS = 5
 
 
 class WorkerState(IntEnum):
-    """What a worker is about to do. RETIRING: it serves until it has a successor. LEFT: it has ended as it should."""
+    """The state of a worker. RETIRING: it serves until it has a successor. LEFT: it has ended as it should."""
 
     SERVING = 0
     RETIRING = 1
@@ -23,22 +23,22 @@ class WorkerState(IntEnum):
 
 
 class Scoreboard:
-    """A row for each worker, its slot: process id, state, connections, requests that wait and that are in progress.
+    """A row for each worker, its slot: process id, state, connections, requests waiting and requests in progress.
 
-    A new worker takes the slot of one that has ended. What is kept by slot, and not by process, is therefore neither
-    lost with a worker nor piles up. The master process takes and releases slots; a worker writes to its own alone.
+    A new worker takes the slot of one that has ended. Data kept by slot instead of by process is therefore not lost
+    with a worker, and does not pile up. The master process takes and releases slots; a worker writes only to its own.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._cells = memoryview(mmap.mmap(-1, (capacity * COLUMNS + 2) * 4)).cast("i")
-        self._used = capacity * COLUMNS  # The cell of how many slots have ever been taken: no other is looked at.
+        self._used = capacity * COLUMNS  # The cell with the number of slots ever taken: readers skip all others.
         self._stops = self._used + 1
         self.capacity = capacity
-        self.slot = 0  # This process's own; a process that no master has started keeps the first one.
-        self._lock = Lock()  # Of one process, whose threads all write to its slot.
+        self.slot = 0  # This process's own; a process that no master started keeps the first one.
+        self._lock = Lock()  # For this process's threads, which all write to its slot.
 
     def take(self, pid: int) -> int:
-        """Take the lowest free slot, for the time being in the name of `pid`. Raises ValueError if there is none."""
+        """Take the lowest free slot, for now under the id `pid`. Raises ValueError if there is none."""
         pids = self._cells[PID : self._used : COLUMNS].tolist()
         slot = pids.index(0)
         self._cells[self._used] = max(self._cells[self._used], slot + 1)
@@ -46,12 +46,12 @@ class Scoreboard:
         return slot
 
     def enter(self, slot: int, pid: int) -> None:
-        """Let this process, `pid`, write to a slot from here on, with nothing to its account."""
+        """Assign a slot to this process, `pid`, and reset its counts."""
         self.slot = slot
         self._reset(slot, pid)
 
     def set_state(self, slot: int, state: WorkerState) -> None:
-        """Note what a worker is about to do."""
+        """Set the state of a worker."""
         self._cells[slot * COLUMNS + STATE] = state
 
     def release(self, slot: int) -> bool:
@@ -61,7 +61,7 @@ class Scoreboard:
         return has_left
 
     def request_stop(self) -> None:
-        """Note that the service is to stop. For the master process alone."""
+        """Record that the service is to stop. Only for the master process."""
         self._cells[self._stops] += 1
 
     @property
@@ -75,7 +75,7 @@ class Scoreboard:
             self._cells[self.slot * COLUMNS + column] += change
 
     def put(self, column: int, number: int) -> None:
-        """Set a column of this process's slot. For one thread alone."""
+        """Set a column of this process's slot. Only one thread may do so."""
         self._cells[self.slot * COLUMNS + column] = number
 
     def read(self, slot: int, column: int) -> int:
@@ -83,7 +83,7 @@ class Scoreboard:
         return self._cells[slot * COLUMNS + column]
 
     def column(self, column: int) -> list[int]:
-        """Read a column of all slots, those that are free included."""
+        """Read a column of all slots, including free ones."""
         return [number for (number,) in self._rows(column)]
 
     def pids(self) -> list[int]:
@@ -95,26 +95,26 @@ class Scoreboard:
         return {slot for slot, pid in enumerate(self.column(PID)) if pid}
 
     def has_serving(self) -> bool:
-        """Tell whether some worker is not about to leave."""
+        """Tell whether some worker is in state SERVING."""
         return any(pid and state == WorkerState.SERVING for pid, state in self._rows(PID, STATE))
 
     def has_fewest_connections(self) -> bool:
-        """Tell whether no worker that stays has fewer connections than this one."""
+        """Tell whether no worker in state SERVING has fewer connections than this one."""
         mine = self.read(self.slot, CONNECTIONS)
         rows = self._rows(PID, STATE, CONNECTIONS)
         return all(connections >= mine for pid, state, connections in rows if pid and state == WorkerState.SERVING)
 
     def is_ready(self) -> bool:
-        """Tell whether new requests are wanted: some worker is not about to leave, or there is no table of workers.
+        """Tell whether the service wants new requests: some worker is not about to leave, or none is registered.
 
-        And the service does not stop: a worker that hangs does not say that it leaves.
+        Once the service is told to stop, it wants none: a worker that hangs does not announce that it leaves.
         """
         states = [state for pid, state in self._rows(PID, STATE) if pid]
         return not self.stop_requests and (not states or min(states) < WorkerState.LEAVING)
 
     def _rows(self, *columns: int) -> Iterator[tuple[int, ...]]:
-        # A process that no master has started has taken none, and counts in the first. The master may take a further
-        # slot meanwhile: all columns end where the first one does.
+        # A process that no master started has taken no slot, and counts in the first. Read the end once: the master may
+        # take another slot meanwhile.
         end = max(1, self._cells[self._used]) * COLUMNS
         return zip(*(self._cells[column:end:COLUMNS].tolist() for column in columns), strict=True)
 

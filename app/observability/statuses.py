@@ -1,8 +1,8 @@
-"""The names of HTTP's statuses."""
+"""The names of HTTP statuses."""
 
 from http import HTTPStatus
 
-# As RFC 9110 calls them. HTTPStatus does since Python 3.13, and a client should not see which Python serves it.
+# The names in RFC 9110. HTTPStatus has them since Python 3.13, and a client should not see which Python serves it.
 _RENAMED = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
 _TITLES = {status.value: status.phrase for status in HTTPStatus} | _RENAMED

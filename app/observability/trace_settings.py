@@ -26,9 +26,9 @@ _RATIO = re.compile(r"0(\.[0-9]{1,9})?|1(\.0{1,9})?|\.[0-9]{1,9}")
 
 @dataclass(frozen=True, slots=True)
 class TraceSettings:
-    """Where the spans go and which of them; docs/reference/settings.md has the table of the variables.
+    """Where spans go, and which ones; docs/reference/settings.md has the table of the variables.
 
-    `timeout` is in seconds, `ratio` the share of traces that begin here and are kept, where the sampler asks for one.
+    `timeout` is in seconds. `ratio` is the share of traces to keep of those that begin here, if the sampler uses one.
     """
 
     endpoint: str
@@ -41,13 +41,13 @@ class TraceSettings:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "TraceSettings | None":
-        """Read all settings, or raise SettingError for the first bad one; None where no traces are asked for."""
+        """Read all settings, or raise SettingError for the first bad one; None if traces are not requested."""
         collector = _url(environ, "OTEL_EXPORTER_OTLP_ENDPOINT")
         settings = cls(
             endpoint=_url(environ, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
             or (f"{collector.removesuffix('/')}/v1/traces" if collector else ""),
             headers=_headers(environ, "OTEL_EXPORTER_OTLP_HEADERS"),
-            # In seconds, as the SDK for Python takes it. That of other languages takes milliseconds.
+            # In seconds, as in the Python SDK. The SDKs for other languages take milliseconds.
             timeout=read_integer(environ, "OTEL_EXPORTER_OTLP_TIMEOUT", 10, 1, 600),
             compression=read_choice(environ, "OTEL_EXPORTER_OTLP_COMPRESSION", "none", COMPRESSIONS),
             resource=_resource(environ, "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SERVICE_NAME"),
@@ -63,7 +63,7 @@ def _url(environ: Mapping[str, str], variable: str) -> str:
     try:
         url = urlsplit(text)
         is_valid = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
-        if variable == "OTEL_EXPORTER_OTLP_ENDPOINT":  # The path of OTLP comes behind it.
+        if variable == "OTEL_EXPORTER_OTLP_ENDPOINT":  # The path of OTLP is appended to it.
             is_valid = is_valid and not {"?", "#"} & {*text}
     except ValueError:
         is_valid = False
@@ -75,7 +75,7 @@ def _url(environ: Mapping[str, str], variable: str) -> str:
 
 def _headers(environ: Mapping[str, str], variable: str) -> dict[str, str]:
     headers = _pairs(environ.get(variable) or "")
-    # Not even a bad value is shown: it may be a password.
+    # Do not show even a bad value: it may be a password.
     if headers is None or not all(
         _TOKEN.fullmatch(name) and value.isascii() and value.isprintable() for name, value in headers.items()
     ):

@@ -1,4 +1,4 @@
-"""Decoding of a request body: from bytes to the elements of its list `data`, or to what is wrong with it."""
+"""Decoding of a request body: from bytes to the elements of its list `data`, or to an error."""
 
 import codecs
 import re
@@ -13,12 +13,12 @@ WHITE_SPACE = b" \t\n\r"
 BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 EXAMPLE = '{"data": ["1", "2"]}'
 
-# No JSON; JSON, but no object with a list `data` of numbers; a number with more digits than are added.
+# Not JSON; JSON, but not an object with a list `data` of numbers; a number with more digits than the service adds.
 MALFORMED, NOT_NUMBERS, OUT_OF_RANGE = "malformed", "not_numbers", "out_of_range"
 
 
 class BodyError(Exception):
-    """A body that is not added: its text tells the client what is wrong and where, `reason` the log, in our words."""
+    """A body that is not added: its text tells the client what is wrong and where; `reason`, in our words, the log."""
 
     def __init__(self, outcome: str, detail: str, reason: str) -> None:
         super().__init__(detail)
@@ -32,7 +32,7 @@ class RefusedElement(Exception):
 
 _body: msgspec.json.Decoder[Any] = msgspec.json.Decoder(msgspec.defstruct("Body", [("data", msgspec.Raw)]))
 _json = msgspec.json.Decoder(msgspec.Raw)
-# A number with a point or an exponent is handed over as its text, so that no binary float ever exists.
+# The decoder returns a number with a point or an exponent as its text, so that no binary float ever exists.
 _elements = msgspec.json.Decoder(list[Any], float_hook=str)
 _raw_elements = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -43,17 +43,17 @@ _LONG_INTEGER = re.compile(r"at `\$\[(\d+)\](.*)`")
 
 
 def find_data(body: bytes) -> bytes:
-    """Return the text of the list `data` of a JSON object, of the last one if there are several.
+    """Return the text of the list `data` of a JSON object, the last one if there are several.
 
-    Raises BodyError: malformed, or not numbers where there is none.
+    Raises BodyError: malformed, or not numbers if there is no such list.
     """
     try:
         if not body.isascii():
-            body.decode()  # The decoder does not look into the strings that it skips.
+            body.decode()  # The decoder does not check the strings that it skips.
         try:
             data = bytes(_body.decode(body).data)
         except msgspec.ValidationError:
-            _json.decode(body)  # A wrong type ends the decoding early, and what follows may be no JSON at all.
+            _json.decode(body)  # A wrong type ends the decoding early, and the rest may not be JSON at all.
             data = b""
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _malformed(body, error) from None
@@ -66,9 +66,9 @@ def find_data(body: bytes) -> bytes:
 
 
 def pieces(data: bytes, size: int) -> Iterator[bytes]:
-    """Cut a JSON list at commas into lists of about `size` bytes, which have the same elements in the same order.
+    """Cut a JSON list at commas into lists of about `size` bytes, with the same elements in the same order.
 
-    A comma can also stand inside of an element, which is then no number, and the piece no JSON.
+    A comma can also be inside an element. Then the element is not a number, and the piece is not JSON.
     """
     start, end = 1, len(data) - 1
     while start <= end:
@@ -79,13 +79,13 @@ def pieces(data: bytes, size: int) -> Iterator[bytes]:
 
 
 def decode(piece: bytes) -> list[int | str]:
-    """Decode a piece: integers as they are, strings and other numbers as their text. Raises RefusedElement."""
+    """Decode a piece: integers as int, strings and other numbers as their text. Raises RefusedElement."""
     try:
         items = _elements.decode(piece)
     except msgspec.DecodeError as error:
         if not _is_list(piece):
             raise _refused_at_the_cut(piece) from None
-        # All that is refused inside of a list of anything is an integer of more digits than Python converts (4,300).
+        # In a list of any types, the decoder refuses only an integer of more digits than Python converts (4,300).
         position, inner = _LONG_INTEGER.findall(str(error))[0]
         raise refused_element(NOT_NUMBERS if inner else OUT_OF_RANGE, int(position), piece) from None
     if not set(map(type, items)) <= {int, str}:
@@ -95,12 +95,12 @@ def decode(piece: bytes) -> list[int | str]:
 
 
 def refused_element(outcome: str, index: int, piece: bytes) -> RefusedElement:
-    """Make the error of an element of a piece, with its text as the client has written it."""
+    """Make the error for an element of a piece, with its text as the client wrote it."""
     return RefusedElement(outcome, index, bytes(_raw_elements.decode(piece)[index]).decode())
 
 
 def body_error(element: RefusedElement, before: int) -> BodyError:
-    """Make the error that names an element by its index in the whole list, and quotes the start of it."""
+    """Make the error that names an element by its index in the whole list, and quotes its start."""
     outcome, index, text = element.args
     quoted = text if len(text) <= QUOTED_CHARACTERS else text[:QUOTED_CHARACTERS] + "..."
     wrong = "out of range" if outcome == OUT_OF_RANGE else "not a number"
@@ -108,7 +108,7 @@ def body_error(element: RefusedElement, before: int) -> BodyError:
 
 
 def too_deep() -> BodyError:
-    """Make the error of a body that Python does not follow to its depth."""
+    """Make the error for a body that is nested deeper than Python's recursion limit allows."""
     return BodyError(MALFORMED, "nested too deep", "the body is nested too deep")
 
 
@@ -121,7 +121,7 @@ def _malformed(body: bytes, error: msgspec.DecodeError | UnicodeDecodeError) -> 
     if isinstance(error, UnicodeDecodeError):
         return BodyError(MALFORMED, f"not UTF-8: byte {error.start}", "the body is not UTF-8")
     message = str(error)
-    # The decoder takes half of a surrogate pair for the end of the body, or names a byte somewhere behind it.
+    # The decoder mistakes half of a surrogate pair for the end of the body, or names a byte somewhere after it.
     half = _HALF_PAIR.search(_PAIR.sub(b"_" * 12, body.replace(rb"\\", b"__")))
     position = _POSITION.search(message)
     if half and (half.start() < int(position[1]) if position else body.rstrip(WHITE_SPACE).endswith(b"}")):
@@ -130,8 +130,8 @@ def _malformed(body: bytes, error: msgspec.DecodeError | UnicodeDecodeError) -> 
 
 
 def _refused_at_the_cut(piece: bytes) -> RefusedElement:
-    # A list that ends at a comma between two elements is JSON, one that ends inside of an element is not. An element
-    # begins where the former is followed by the latter.
+    # A list cut at a comma between two elements is JSON, and one cut inside an element is not. The refused element
+    # begins at the last comma of the first kind.
     commas = [match.start() for match in re.finditer(b",", piece)]
     complete = bisect_left(commas, True, key=lambda comma: not _is_list(piece[:comma] + b"]"))
     start = commas[complete - 1] if complete else 0

@@ -9,11 +9,11 @@ from app.version import __version__
 
 FOLDER = Path(__file__).parent / "static"
 
-# The image gives all of its files one time, and Flask makes an ETag of time and size: an edit that keeps the size would
-# not reach a browser that has the file. A digest of the content in the address does not depend on either.
+# All files in the image have the same modification time, and Flask makes an ETag of time and size: an edit that keeps
+# the size would not reach a browser that has the file. A content digest in the URL depends on neither.
 DIGESTS = {path.name: sha256(path.read_bytes()).hexdigest()[:16] for path in FOLDER.iterdir()}
 
-# The page loads its own script and style, and asks its own service. A browser allows it nothing else.
+# The page loads its own script and style, and calls its own service. Browsers must allow it nothing else.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -26,14 +26,14 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 
-# Browsers send less than 200 characters. To read 15 kB of media types takes 11 ms.
+# Browsers send fewer than 200 characters. Parsing 15 kB of media types takes 11 ms.
 LONGEST_ACCEPT = 1000
 
 blueprint = Blueprint("page", __name__, static_folder="static", template_folder="templates")
 
 
 def prefers_html(request: Request) -> bool:
-    """Tell whether the client is a browser: one that takes HTML and JSON equally (`*/*`) is none."""
+    """Tell whether the client is a browser. One that accepts HTML and JSON equally (`*/*`) is not."""
     if len(request.headers.get("Accept", "")) > LONGEST_ACCEPT:
         return False
     offered = ["application/problem+json", "application/json", "text/html"]
@@ -41,13 +41,13 @@ def prefers_html(request: Request) -> bool:
 
 
 def vary_by_accept(response: Response) -> Response:
-    """Tell caches that `GET /` has another answer for other clients."""
+    """Tell caches that the answer to `GET /` depends on the Accept header."""
     response.vary.add("Accept")
     return response
 
 
 def page_response() -> Response:
-    """Answer the page."""
+    """Answer with the page."""
     response = make_response(render_template("page.html", version=__version__, digests=DIGESTS))
     response.cache_control.no_cache = True
     return restrict(response)

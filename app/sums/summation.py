@@ -14,19 +14,19 @@ from app.sums.decoding import NOT_NUMBERS, OUT_OF_RANGE, RefusedElement, refused
 from app.sums.float_sum import add_as_floats
 from app.sums.grouped_sum import may_be_far_apart, sum_by_magnitude
 
-# The range of an element, kept by the constructor of the number itself: at most 1,000 significant digits, the highest
+# The range of an element, which the constructor of the number enforces: at most 1,000 significant digits, the highest
 # at 10^1000, the lowest at 10^-1000 (the lowest place of a context is Emin - prec + 1). What does not fit raises.
 ELEMENT = Context(prec=1000, Emax=1000, Emin=-1, traps=[Inexact, InvalidOperation, Overflow])
 
 # 2,001 places for an element and 19 more for the carries of 10^19 of them: no sum of elements is inexact in it. The
-# trap is the second lock on that door. What NaN and infinities come to is looked at afterwards.
+# traps are a second safeguard. The code checks for NaN and infinities after adding.
 TOTAL = Context(prec=2020, traps=[Inexact, Overflow])
 
-# Elements that take fewer bytes of JSON than this on average repeat themselves, since there are few numbers so short:
-# each different one is converted once and multiplied.
+# Elements that take fewer bytes of JSON than this on average repeat, since few numbers are that short: each different
+# one is converted once and multiplied.
 SHORT_ELEMENT = 6
 
-# The JSON that is worked on at a time. What a megabyte of 1e0,1e0 ... becomes would take 16 MB.
+# The JSON to process at a time. The numbers of a megabyte of 1e0,1e0 ... would take 16 MB.
 PIECE_BYTES = 64 * 1024
 
 PADDING = " \t\n\r"
@@ -48,13 +48,13 @@ _integers: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
 
 def add(body: bytes) -> Sum:
     """Add the numbers of the JSON object `{"data": [...]}`, exactly. Raises BodyError."""
-    # The lenient mode in which "1" is an integer takes 9007199254740993.0 for ...992, by way of a float. What leads
-    # there is a point or an exponent, and a backslash can spell either.
+    # The lenient mode, in which "1" is an integer, reads 9007199254740993.0 as ...992, because it uses a float. Only a
+    # point or an exponent makes it do so, and a backslash can spell either.
     if body.isascii() and not (b"." in body or b"e" in body or b"E" in body or b"\\" in body):
         try:
             integers = _integers.decode(body).data
         except (msgspec.DecodeError, RecursionError):
-            pass  # " 1", "007", 10^20 or an error: the general way adds it, or tells what is wrong.
+            pass  # " 1", "007", 10^20 or an error: the general path adds it, or reports what is wrong.
         else:
             return Sum(str(sum(integers)), len(integers))
     data = decoding.find_data(body)
@@ -78,7 +78,7 @@ def _add_as_decimals(data: bytes) -> Sum:
                 subtotal, added = _add_piece(piece, add_all)
             except RefusedElement as element:
                 raise decoding.body_error(element, numbers) from None
-            except RecursionError:  # To build lists within lists goes a little less deep than to skip them.
+            except RecursionError:  # Building nested lists reaches the limit a little sooner than skipping them.
                 raise decoding.too_deep() from None
             total += subtotal
             numbers += added
@@ -90,7 +90,7 @@ def _add_piece(piece: bytes, add_all: Callable[[list[Decimal]], Decimal | int]) 
     counts = Counter(items) if len(piece) < SHORT_ELEMENT * len(items) else None
     values = items if counts is None else list(counts)
     if not piece.isascii() or (b"\\" in piece and ESCAPE_BEYOND_ASCII.search(piece)):
-        # Decimal would read the digits of every script.
+        # Decimal would accept the digits of every script.
         for value in values:
             if isinstance(value, str) and not value.isascii():
                 raise refused_element(NOT_NUMBERS, items.index(value), piece)
@@ -99,7 +99,7 @@ def _add_piece(piece: bytes, add_all: Callable[[list[Decimal]], Decimal | int]) 
         try:
             numbers.extend(map(ELEMENT.create_decimal, values))
         except InvalidOperation:
-            # It takes no white space, and to strip that from every element would cost a tenth of the sum.
+            # The constructor accepts no white space, and stripping every element would cost a tenth of the sum.
             stripped = [str(value).strip(PADDING) for value in values[len(numbers) :]]
             numbers.extend(map(ELEMENT.create_decimal, stripped))
     except (InvalidOperation, Inexact, Overflow) as error:
@@ -109,7 +109,7 @@ def _add_piece(piece: bytes, add_all: Callable[[list[Decimal]], Decimal | int]) 
         numbers = list(map(mul, numbers, counts.values()))
     subtotal = Decimal(add_all(numbers))
     if not subtotal.is_finite():
-        # The constructor reads "NaN" and "Infinity", and they are added without a word.
+        # The constructor accepts "NaN" and "Infinity", and adding them raises no error.
         place = list(map(Decimal.is_finite, numbers)).index(False)
         raise refused_element(NOT_NUMBERS, items.index(values[place]), piece)
     return subtotal, len(items)

@@ -18,7 +18,7 @@ declare_key("numbers")
 
 @blueprint.post("/")
 def sum_numbers() -> Response:
-    """Answer the exact sum of the list `data` as one bare JSON number."""
+    """Answer with the exact sum of the list `data` as one bare JSON number."""
     if request.environ.get("HTTP_CONTENT_ENCODING", "").lower() not in {"", "identity"}:
         metrics.outcomes["unsupported"].inc()
         detail = "Content-Encoding: compressed bodies are not read"
@@ -38,11 +38,11 @@ def sum_numbers() -> Response:
 
 @blueprint.get("/")
 def page_or_usage() -> Response:
-    """Answer the page where a browser asks; refuse other clients, with the curl line that works."""
+    """Answer browsers with the page; reject other clients with a 405 that shows a working curl command."""
     after_this_request(page.vary_by_accept)
     if page.prefers_html(request):
         return page.page_response()
-    # werkzeug takes a Host that is no host for an empty one. What is longer than 64 characters is not quoted.
+    # werkzeug treats an invalid Host as empty. The answer does not quote one of more than 64 characters.
     host = request.host if 0 < len(request.host) <= 64 else f"localhost:{request.environ['SERVER_PORT']}"  # noqa: PLR2004
     address = f"{request.scheme}://{host}{request.root_path}/"
     detail = f"""GET is not allowed here; to add numbers: curl -X POST -d '{{"data": ["1", "2"]}}' {address}"""
@@ -52,6 +52,6 @@ def page_or_usage() -> Response:
 def _read_body() -> bytes:
     try:
         return request.get_data(cache=False)
-    except (RequestEntityTooLarge, BadRequest) as error:  # Or the client has gone before it had sent all.
+    except (RequestEntityTooLarge, BadRequest) as error:  # Or the client left before it had sent the whole body.
         metrics.outcomes["too_large" if isinstance(error, RequestEntityTooLarge) else "malformed"].inc()
         raise

@@ -1,1 +1,1 @@
-"""What any such service answers: problems, probes, its version and its description."""
+"""The answers that any such service has: problems, probes, version and OpenAPI description."""

@@ -1,4 +1,4 @@
-"""Conditional and partial requests: what a server ignores of them (RFC 9110, sections 13 and 14)."""
+"""Conditional and partial requests: the fields that a server ignores (RFC 9110, sections 13 and 14)."""
 
 import re
 
@@ -10,7 +10,7 @@ _ONE_RANGE = re.compile("bytes=([0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})")
 
 
 def init_app(app: Flask) -> None:
-    """Take from each request the fields that have no meaning, and that werkzeug answers with an error."""
+    """Remove from each request the fields that have no meaning and that werkzeug would answer with an error."""
     app.before_request(_ignore)
 
 
@@ -25,13 +25,13 @@ def _ignore() -> None:
 
 
 def _has_meaning(byte_range: str, condition: str) -> bool:
-    # With another method and of an unknown unit, a range must be ignored; of several ranges at once, it may be.
+    # A server must ignore a range with another method or of an unknown unit, and may ignore several ranges at once.
     return request.method == "GET" and bool(_ONE_RANGE.fullmatch(byte_range)) and _can_be_parsed(condition)
 
 
 def _can_be_parsed(date: str) -> bool:
     try:
         parse_date(date)
-    except OverflowError:  # A year of twenty digits: werkzeug 3.1 makes a 500 of it.
+    except OverflowError:  # A year of twenty digits: werkzeug 3.1 would answer 500.
         return False
     return True

@@ -1,4 +1,4 @@
-"""The description of the interface: `GET /openapi.json`, put together from the part of each package."""
+"""The description of the interface: `GET /openapi.json`, assembled from each package's part."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _VARIABLE = re.compile(r"<(?:[^<>]*:)?([^<>:]+)>")
 
 
 def init_app(app: Flask, *parts: Path) -> None:
-    """Serve the description: this package's part, and `parts`, each with paths and components of its own."""
+    """Serve the description: this package's part, and `parts`, each with its own paths and components."""
     description = _read(Path(__file__).with_name("openapi.json"))
     everywhere = description.pop("x-everywhere")
     description["info"]["version"] = __version__
@@ -38,7 +38,7 @@ def init_app(app: Flask, *parts: Path) -> None:
 
 
 def documented(app: Flask) -> Iterator[tuple[str, str, int]]:
-    """List method, rule and status of what the parts themselves say; not what the server may answer everywhere."""
+    """List method, rule and status of the answers that the parts themselves name, without those of every route."""
     rules = {_VARIABLE.sub(r"{\1}", rule.rule): rule.rule for rule in app.url_map.iter_rules()}
     for (method, path), statuses in app.extensions["openapi"].items():
         for status in statuses:
@@ -46,7 +46,7 @@ def documented(app: Flask) -> Iterator[tuple[str, str, int]]:
 
 
 def _add_everywhere(operation: dict[str, Any], everywhere: dict[str, Any]) -> None:
-    # What each request may bear and each answer does, so that a package's part need not say it again.
+    # Add what all requests and answers have in common, so that a package's part need not repeat it.
     operation["parameters"] = everywhere["parameters"] + operation.get("parameters", [])
     for response in operation["responses"].values():
         if "$ref" not in response:

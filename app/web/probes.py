@@ -1,4 +1,4 @@
-"""What an orchestrator asks: whether it is alive, whether it wants requests, which version it is."""
+"""What an orchestrator asks: whether the service is alive, whether it wants requests, and which version it is."""
 
 import platform
 
@@ -19,7 +19,7 @@ def liveness() -> Response:
 
 @blueprint.get("/readyz")
 def readiness() -> Response:
-    """Answer 200, or 503 from the moment that a stop has begun."""
+    """Answer 200, or 503 once a stop has begun."""
     if not scoreboard.is_ready():
         raise Problem(503, "shutting down", reason="shutting down", headers=[("Retry-After", "1")])
     return Response("ok\n", mimetype="text/plain")
@@ -27,7 +27,7 @@ def readiness() -> Response:
 
 @blueprint.get("/version")
 def version() -> dict[str, str]:
-    """Answer the version, the source revision and the version of Python."""
+    """Answer with the version, the source revision and the version of Python."""
     return {
         "version": __version__,
         "revision": current_app.config["REVISION"],

@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457): the one form of every error's body."""
+"""Problem details (RFC 9457): the one format of all error bodies."""
 
 import msgspec
 
@@ -23,10 +23,10 @@ def problem_body(status: int, detail: str, request_id: str) -> bytes:
 
 
 def problem_headers(request_id: str) -> list[tuple[str, str]]:
-    """List the headers of a problem that no application answers."""
+    """List the headers of a problem that is answered outside the application."""
     return [("Content-Type", CONTENT_TYPE), ("X-Request-ID", request_id), ("X-Content-Type-Options", "nosniff")]
 
 
 def status_line(status: int) -> str:
-    """Return a status with its name, as it stands in the first line of a response."""
+    """Return a status with its name, as in the first line of a response."""
     return f"{status} {title(status)}"

@@ -1,4 +1,4 @@
-"""Problems: whatever is raised on the way of a request is answered in one form (RFC 9457)."""
+"""Problems: every error raised while serving a request is answered in one format (RFC 9457)."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Problem(HTTPException):
     """An error with a reason for the log: `raise Problem(422, 'quantity: "abc"', reason="no such quantity")`.
 
-    The client sees `detail`, which may quote it. `reason` must not: it goes to the log, and is the status's name if
-    there is none.
+    The client sees `detail`, which may quote the client. `reason` goes to the log and must not quote it; the default is
+    the status's name.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Problem(HTTPException):
 
 
 def init_app(app: Flask) -> None:
-    """Answer every error of an application as a problem, where it has no handler of its own for it."""
+    """Answer every error as a problem, unless the application has its own handler for it."""
     # Not Exception: what a view does not catch arrives here as Flask's InternalServerError, after Flask has logged it,
     # sent its signal and, in debug mode, left it to the debugger.
     app.register_error_handler(HTTPException, _answer)
@@ -55,7 +55,7 @@ def _answer(error: HTTPException) -> Response:
         if record.error is None:
             record.reason = getattr(error, "reason", None) or title(status)
     body = problem_body(status, _detail(error, status), identity)
-    # Not the bare number: werkzeug's names of statuses are older than those of the body.
+    # Not the bare number: werkzeug's status names are older than those in the body.
     response = Response(body, status_line(status), content_type=CONTENT_TYPE)
     for name, value in error.get_headers(request.environ):
         if name != "Content-Type":

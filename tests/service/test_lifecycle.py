@@ -112,7 +112,7 @@ def test_the_grace_has_an_end(output: Path, number: signal.Signals) -> None:
 
 def test_the_grace_begins_with_the_signal(output: Path) -> None:
     """A view that runs when a stop begins takes its time from the grace, and not from that of another's upload."""
-    with running(output, WEB_CONCURRENCY=1, GRACEFUL_TIMEOUT=3) as service:
+    with running(output, arguments=(), WEB_CONCURRENCY=1, GRACEFUL_TIMEOUT=3) as service:
         uploading, waiting = Client(service.port), Client(service.port)
         uploading.send(example.request("X-Request-ID: begun")[:-1])
         waiting.send(b"GET /sleep?seconds=2 HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -128,7 +128,7 @@ def test_the_grace_begins_with_the_signal(output: Path) -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_stream_that_the_end_of_the_grace_cuts(output: Path, threads: int) -> None:
     """A response that the service itself cuts short has its line, which does not blame the client."""
-    with running(output, WEB_CONCURRENCY=1, THREADS=threads, GRACEFUL_TIMEOUT=1) as service:
+    with running(output, arguments=(), WEB_CONCURRENCY=1, THREADS=threads, GRACEFUL_TIMEOUT=1) as service:
         with Client(service.port) as client:
             client.send(b"GET /stream?pieces=100&bytes=1000000 HTTP/1.1\r\nHost: a\r\nX-Request-ID: cut\r\n\r\n")
             client.take(1)

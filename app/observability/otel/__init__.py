@@ -1,1 +1,1 @@
-"""What needs the packages of OpenTelemetry, which are optional: nothing else imports them."""
+"""The only code that imports the packages of OpenTelemetry, which are optional."""

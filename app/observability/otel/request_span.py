@@ -1,4 +1,4 @@
-"""The span of one request, by OpenTelemetry's semantic conventions for HTTP servers."""
+"""The span of one request, following OpenTelemetry's semantic conventions for HTTP servers."""
 
 from collections.abc import Mapping
 from time import time_ns
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.util.types import AnyValue, Attributes
 
-# What a span is called after, where the method is not one that HTTP knows.
+# Stands in a span's name for a method that HTTP does not define.
 UNKNOWN = "HTTP"
 
 UNSET, ERROR = Status(), Status(StatusCode.ERROR)
 
 
 class RequestSpan(Span):
-    """The span of a request, to be read from its record when it is sent, and not before.
+    """The span of a request, which is built from the record only when it is sent.
 
-    To make a span of the SDK while the request is served took a third of the request's CPU time. This one takes a
-    twentieth, and the thread that sends a batch reads all of it at once, which costs less. A view may do with it what
-    it may do with any current span; it ends with its request.
+    Making an SDK span while serving the request took a third of the request's CPU time. This one takes a twentieth,
+    and the thread that sends a batch reads all of it at once, which costs less. A view may use it like any other
+    current span; it ends with its request.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class RequestSpan(Span):
         self._events: list[Event] = []
 
     def read(self, resource: "Resource", scope: "InstrumentationScope") -> ReadableSpan:
-        """Read the span of a request that has ended, as the SDK's exporters take it."""
+        """Return the span of a request that has ended, in the form that the SDK's exporters take."""
         record = self._record
         route = record.route if record.route != UNMATCHED else None
         method = record.method if record.method in METHODS else UNKNOWN
-        is_error = record.status >= 500  # noqa: PLR2004 - of 4xx, the client is the cause
+        is_error = record.status >= 500  # noqa: PLR2004 - the client causes a 4xx
         return ReadableSpan(
             self._name or (f"{method} {route}" if route else str(method)),
             self.context,
@@ -104,11 +104,11 @@ class RequestSpan(Span):
         self.add_event("exception", {**told, **(attributes or {})}, timestamp)
 
     def update_name(self, name: str) -> None:
-        """Choose another name than method and route."""
+        """Replace the default name, which is method and route."""
         self._name = name
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
-        """Choose another status than that of the response."""
+        """Override the status that follows from the response."""
         self._status = status if isinstance(status, Status) else Status(status, description)
 
     def end(self, end_time: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The spans of requests: where each one begins, whose child it is, whether it is kept, and where it goes."""
+"""The spans of requests: start, parent, sampling and destination of each."""
 
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING
@@ -36,16 +36,16 @@ _propagator = TraceContextTextMapPropagator()
 
 
 class RequestSpans:
-    """Makes the span of each request, from its record."""
+    """Makes the span of each request from its record."""
 
     def __init__(self, sampler: "Sampler", queue: "SpanQueue") -> None:
         self._sampler = sampler
         self._queue = queue
 
     def start(self, record: "RequestRecord", environ: "WSGIEnvironment") -> None:
-        """Start the span of a request and make it the current one of this context; the record takes its ids over.
+        """Start the span of a request, make it current in this context, and store its ids in the record.
 
-        It starts when the request had arrived whole or, where that is over, as long ago as the request has taken.
+        The span starts when the whole request had arrived; if the request has ended, its duration before now.
         """
         above, parent = _caller(environ) if record.trace else (_NO_PARENT, None)
         trace_id = _ids.generate_trace_id() if parent is None else parent.trace_id
@@ -67,7 +67,7 @@ class RequestSpans:
 
     def end(self, record: "RequestRecord") -> None:
         """Send the span of a request that has ended."""
-        span, record.span = record.span, None  # Together, the two would be a cycle.
+        span, record.span = record.span, None  # The two would form a reference cycle.
         if span is not None:
             self._queue.on_end(span)
 

@@ -1,4 +1,4 @@
-"""The spans that are dropped: all of them are counted, and a line a minute tells of them."""
+"""Dropped spans: counts all of them, and logs one line a minute."""
 
 import fcntl
 from pathlib import Path
@@ -13,7 +13,7 @@ INTERVAL_SECONDS = 60.0
 
 
 class SpanDrops:
-    """Counts the spans that this process drops; all processes with the same folder share the line a minute."""
+    """Counts the spans that this process drops; all processes with the same folder share one log line a minute."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "spans-dropped"
@@ -22,7 +22,7 @@ class SpanDrops:
         self._quiet_until = 0.0
 
     def add(self, spans: int, reason: str) -> None:
-        """Count spans that were dropped for a reason, and log it unless a line of the last minute has."""
+        """Count spans dropped for a reason, and log them unless a line was logged within the last minute."""
         spans_dropped.inc(spans)
         with self._lock:
             self._untold += spans
@@ -37,16 +37,16 @@ class SpanDrops:
         structlog.get_logger().warning("spans dropped", spans=untold, reason=reason)
 
     def _told_at(self, now: float) -> float | None:
-        """Return when another process has logged a line in the last minute; None if this one is to do it."""
+        """Return when another process logged a line within the last minute; None if this one is to do it."""
         try:
             with self._path.open("a+") as file:
-                fcntl.lockf(file, fcntl.LOCK_EX)  # Until the file is closed, or the process killed.
+                fcntl.lockf(file, fcntl.LOCK_EX)  # Held until the file is closed or the process is killed.
                 file.seek(0)
                 told = float(file.read() or "-inf")
                 if now - told < INTERVAL_SECONDS:
                     return told
                 file.truncate(0)
                 file.write(str(now))
-        except OSError:  # The folder goes with the master, when that is killed, and its memory may be full.
+        except OSError:  # The folder is removed when the master is killed, and its memory may be full.
             pass
         return None

@@ -1,4 +1,4 @@
-"""The way of the spans to the collector: in batches, by a thread, and never at the cost of a request."""
+"""The path of spans to the collector: a thread sends them in batches, so that no request waits."""
 
 import logging
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ STOPPED = "the worker has stopped before they were sent"
 
 
 class HashedResource(Resource):
-    """A resource that knows its hash: the exporter asks for it for each span, and the SDK writes JSON to make it."""
+    """A resource with a stored hash: the exporter asks for it for each span, and the SDK encodes JSON to compute it."""
 
     def __init__(self, attributes: Mapping[str, str]) -> None:
         resource = Resource.create(attributes)
@@ -32,10 +32,10 @@ class HashedResource(Resource):
 
 
 class SpanPipeline:
-    """Sends the spans of this process: those of requests, and those that views make by `opentelemetry.trace`."""
+    """Sends the spans of this process: those of requests, and those that views make with `opentelemetry.trace`."""
 
     def __init__(self, settings: TraceSettings, folder: Path) -> None:
-        # What the API says of a bad `tracestate` comes from clients, who could fill the log with it.
+        # The API logs every bad `tracestate`, with which clients could fill the log.
         logging.getLogger("opentelemetry.trace").setLevel(logging.ERROR)
         exporter = OTLPSpanExporter(
             settings.endpoint,
@@ -52,8 +52,8 @@ class SpanPipeline:
         trace.set_tracer_provider(self._provider)
 
     def stop(self, seconds: float) -> None:
-        """Send what is left, for this number of seconds at most; the rest is dropped."""
-        # The SDK waits for up to 30 s, and takes no other number.
+        """Send the remaining spans for at most this number of seconds, and drop the rest."""
+        # The SDK waits for up to 30 s, and has no parameter for it.
         shutdown = Thread(target=self._provider.shutdown, daemon=True)
         shutdown.start()
         shutdown.join(seconds)

@@ -1,4 +1,4 @@
-"""The queue of spans for the collector: batches of them go by a thread, and what finds no room is dropped."""
+"""The queue of spans for the collector: a thread sends them in batches, and a full queue drops further spans."""
 
 import logging
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from app.observability.otel.request_span import RequestSpan
 from app.observability.otel.span_drops import SpanDrops
 from app.version import __version__
 
-# The numbers of OpenTelemetry's specification, but for the interval, which is 5 s there: a worker that is killed takes
-# along the spans of a second.
+# The values of OpenTelemetry's specification, except for the interval, which is 5 s there: a killed worker loses the
+# spans of one second.
 QUEUED_SPANS = 2048
 BATCH_SPANS = 512
 INTERVAL_MILLISECONDS = 1000
@@ -24,9 +24,9 @@ QUEUE_FULL = "the queue is full"
 
 
 class SpanQueue(BatchSpanProcessor):
-    """The SDK's processor of batches, which counts what is dropped; by itself it logs a line for each span.
+    """The SDK's batch processor, extended to count dropped spans; by itself it logs a line for each span.
 
-    `unsent` is the number of spans in the queue and in the batch that is on its way.
+    `unsent` is the number of spans in the queue and in the batch being sent.
     """
 
     def __init__(self, exporter: SpanExporter, resource: Resource, drops: SpanDrops) -> None:
@@ -36,17 +36,17 @@ class SpanQueue(BatchSpanProcessor):
         self.unsent = 0
 
     def on_end(self, span: ReadableSpan | RequestSpan) -> None:
-        """Take a span in, or drop it where there is no room."""
+        """Queue a span, or drop it if there is no room."""
         with self._lock:
             has_room = self.unsent < QUEUED_SPANS
             self.unsent += has_room
         if has_room:
-            super().on_end(span)  # type: ignore[arg-type] # It looks at the context alone; _Batches does the rest.
+            super().on_end(span)  # type: ignore[arg-type] # It only reads the context; _Batches does the rest.
         else:
             self._drops.add(1, QUEUE_FULL)
 
     def settle(self, spans: int, failure: str | None) -> None:
-        """Take note of a batch that has been sent, or dropped because of a failure."""
+        """Account for a batch that was sent, or dropped because of a failure."""
         with self._lock:
             self.unsent -= spans
         if failure is not None:
@@ -54,7 +54,7 @@ class SpanQueue(BatchSpanProcessor):
 
 
 class _Batches(SpanExporter):
-    """Sends batches by another exporter, whose errors become the reasons of what is dropped."""
+    """Sends batches through another exporter, whose errors become the reasons for dropped spans."""
 
     def __init__(self, queue: SpanQueue, exporter: SpanExporter, resource: Resource) -> None:
         self._queue = queue
@@ -78,7 +78,7 @@ class _Batches(SpanExporter):
 
 
 class _LastError(logging.Handler):
-    """Keeps the last message of a logger: what the exporter returns is only that it has failed."""
+    """Keeps the last message of a logger: the exporter only returns that it has failed."""
 
     message = ""
 

@@ -204,7 +204,11 @@ def test_response_that_is_never_closed(measure: Callable[..., RequestMiddleware]
     before = count(status=500)
     measure(answering([b"ab"]))(environ(), ignore_start)
     line = log_lines.only
-    assert (500, "what wraps the application failed", before + 1) == (line["status"], line["reason"], count(status=500))
+    assert (500, "a middleware around the application failed", before + 1) == (
+        line["status"],
+        line["reason"],
+        count(status=500),
+    )
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,12 @@ def test_a_failure_around_the_measured_application(
     first, second = [line for line in log_lines.json if "request_id" in line]
     bug, line = (first, second) if is_held else (second, first)
     assert ("unhandled exception", True) == (bug["event"], "a secret" in bug["traceback"])
-    expected = (bug["request_id"], 500, "LookupError" if is_held else None, "what wraps the application failed")
+    expected = (
+        bug["request_id"],
+        500,
+        "LookupError" if is_held else None,
+        "a middleware around the application failed",
+    )
     assert expected == (line["request_id"], line["status"], line.get("error"), line["reason"])
     assert 0 == scoreboard.read(worker.slot, IN_PROGRESS)
 
