@@ -25,7 +25,7 @@ ci: $(CI) ## run every check but audit, test-release and test-image-next (as roo
 
 install: $(INSTALLED) ## install the locked packages into .venv; with OTEL=1, also those for traces
 
-run: $(INSTALLED) ## serve on port 5000 (PORT) until Ctrl-C; with OTEL=1, with the packages for traces
+run: $(INSTALLED) ## serve on port 5000 (PORT) until Ctrl-C; OTEL=1 adds the packages for traces
 	@$(BIN)/python app/app.py
 
 dev: $(VENV)/.installed ## serve on port 5000 (PORT) with Flask's own server: it reloads edited code, and debugs in the browser
@@ -34,7 +34,7 @@ dev: $(VENV)/.installed ## serve on port 5000 (PORT) with Flask's own server: it
 test: $(VENV)/.installed-tests ## run the tests that need nothing but Python
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term
 
-test-unit: $(VENV)/.installed-tests ## run the unit tests, at each save
+test-unit: $(VENV)/.installed-tests ## run the unit tests, at each save (seconds)
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/unit
 
 test-resilience: $(VENV)/.installed-tests ## run the long attacks and faults: floods, crowds, shortages, kills (minutes)

@@ -9,7 +9,7 @@ import msgspec
 from app.sums.decoding import pieces
 from app.sums.grouped_sum import DIGITS_AS_ZEROS
 
-# Limits the most digits before any point plus the most digits after any point.
+# The limit for the most digits before any point plus the most digits after any point.
 DIGITS = 13
 
 # The number of floats to add at a time: as many as the proof below allows for this number of digits.

@@ -18,6 +18,6 @@ def compile_instead(tree: Path) -> None:
     for source in sources:
         name, compiled = f"/{source.relative_to(tree)}", str(source.with_suffix(".pyc"))
         py_compile.compile(str(source), compiled, dfile=name, doraise=True, invalidation_mode=UNCHECKED)
-    # Only now, since one source may be a link to another: Debian's _sysconfigdata is.
+    # Only now, since one source may be a link to another, as Debian's _sysconfigdata is.
     for source in sources:
         source.unlink()

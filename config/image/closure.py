@@ -3,11 +3,11 @@
     python3 closure.py /opt/venv /layers/python /layers/packages
 
 The first tree gets the interpreter of the virtual environment, the standard library and every shared library that
-these or the installed packages link to; the second one the virtual environment. Python and the dynamic loader are asked
-for all of it, so that no path of any one base image is written here.
+these or the installed packages link to. The second one gets the virtual environment. Python and the dynamic loader
+report all paths, so that this program does not depend on any one base image.
 
-The standard library goes in as bytecode only, as in Python's own embeddable package for Windows: half of the size, and
-its source is wherever the same Python is. Packages keep their source, which a traceback quotes.
+The image has only the bytecode of the standard library, as in Python's own embeddable package for Windows. It is half
+the size, and the source is wherever the same Python is. Packages keep their source, which a traceback quotes.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ from debian import write_database
 from debug_symbols import strip
 from tree import MODIFIED, copy, make_uniform
 
-# What a service in a container has no use for. Leave a name out of here, and it is in the image.
+# Modules that a service in a container does not need. A name that is not listed here is in the image.
 NOT_FOR_A_SERVICE = {
     "to develop with": {
         *(
@@ -90,15 +90,15 @@ DROPPED = frozenset[str]().union(*NOT_FOR_A_SERVICE.values())
 NOT_IN_A_PACKAGE = frozenset({"__pycache__", "idle_test", "macholib", "test", "tests"})
 NOT_RUN = frozenset({".c", ".h", ".pxd", ".pyi", ".pyx"})
 
-# glibc loads it by name when a thread ends by pthread_exit, and aborts where it is missing. ldd cannot know.
+# glibc loads it by name when a thread calls pthread_exit, and aborts if it is missing. ldd cannot see that.
 LOADED_BY_NAME = ("libgcc_s.so.1",)
 
 
 def is_dropped(relative: Path) -> bool:
-    """Tell whether a file of the standard library, by its path in there, stays out of the image."""
+    """Tell whether a file of the standard library, given its path in there, stays out of the image."""
     parts = relative.parts[1:] if relative.parts[0] == "lib-dynload" else relative.parts
     name = parts[0].partition(".")[0]
-    # config-3.13-x86_64-linux-gnu: the Makefile and the static library with which a C program embeds Python.
+    # config-3.13-x86_64-linux-gnu: the Makefile and the static library for C programs that embed Python.
     return name in DROPPED or name.startswith("config-") or not NOT_IN_A_PACKAGE.isdisjoint(relative.parts)
 
 
@@ -110,7 +110,7 @@ def standard_library(paths: Iterable[Path]) -> set[Path]:
 
 
 def installed(venv: Path) -> set[Path]:
-    """List the files of a virtual environment: its packages, its configuration and its interpreter, no scripts."""
+    """List the files of a virtual environment, without scripts: its packages, its configuration and its interpreter."""
     site = next(venv.glob("lib/python*/site-packages"))
     packages = {
         file
@@ -121,7 +121,7 @@ def installed(venv: Path) -> set[Path]:
 
 
 def parsed(ldd: str) -> Iterator[Path]:
-    """Read ldd: `libz.so.1 => /lib/libz.so.1 (0x0)`, `/lib/ld-linux.so.2 (0x0)`, `libtk.so => not found`."""
+    """Parse ldd: `libz.so.1 => /lib/libz.so.1 (0x0)`, `/lib/ld-linux.so.2 (0x0)`, `libtk.so => not found`."""
     for line in ldd.splitlines():
         if line.endswith("=> not found"):
             raise FileNotFoundError(line.strip())
@@ -130,17 +130,17 @@ def parsed(ldd: str) -> Iterator[Path]:
 
 
 def shared_libraries(binaries: Iterable[Path]) -> set[Path]:
-    """List the shared libraries, the dynamic loader among them, that the binaries link to."""
+    """List the shared libraries that the binaries link to, including the dynamic loader."""
     found = {Path(loaded(name)) for name in LOADED_BY_NAME}
     for binary in [*binaries, *found]:
-        # The path is one that Python itself reported, and ldd is where the base image's PATH says.
+        # Python itself reported the path, and ldd comes from the base image's PATH.
         ldd = subprocess.run(["ldd", binary], capture_output=True, check=False, text=True)  # noqa: S603, S607
         found.update(parsed(ldd.stdout))
     return found
 
 
 def loaded(name: str) -> str:
-    """Find a library by the loader's own search: load it and look where it came from."""
+    """Find a library with the loader's own search: load it and see where it came from."""
     ctypes.CDLL(name)
     return next(
         line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if line.endswith(f"/{name}")
@@ -148,7 +148,7 @@ def loaded(name: str) -> str:
 
 
 def search_cache(tree: Path) -> None:
-    """Write the loader's cache of the tree, for a base image that keeps libraries where only its configuration says."""
+    """Write the loader's cache of the tree, for a base image with libraries in paths that only its ld.so.conf lists."""
     copy({path for path in [Path("/etc/ld.so.conf"), *Path("/etc/ld.so.conf.d").glob("*.conf")] if path.exists()}, tree)
     subprocess.run(["ldconfig", "-X", "-r", tree], check=True)  # noqa: S603, S607
     (tree / "etc/ld.so.conf").unlink(missing_ok=True)
@@ -168,13 +168,13 @@ def main(venv: Path, python_tree: Path, packages_tree: Path) -> None:
         strip(file)
     search_cache(python_tree)
     compile_instead(python_tree)
-    # All that came from Debian is in this tree: the other one has files of the virtual environment alone.
+    # Everything from Debian is in this tree: the other one has only files of the virtual environment.
     copy({Path("/etc/os-release")}, python_tree)
     write_database(python_tree)
     compile_beside(packages_tree)
     for tree in (python_tree, packages_tree):
         make_uniform(tree)
-    # Only here may a process write, and only where the root is not read-only: programs expect it to be there.
+    # Programs expect /tmp. A process may write only here, and only if the root is not read-only.
     (python_tree / "tmp").mkdir()
     (python_tree / "tmp").chmod(0o1777)
     os.utime(python_tree / "tmp", (MODIFIED, MODIFIED))

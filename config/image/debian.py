@@ -1,7 +1,7 @@
-"""The Debian packages of which files are in the image, as the package manager of the base image knows them.
+"""The Debian packages that have files in the image, according to the package manager of the base image.
 
-The image has no package manager. It tells its packages as distroless images do: /var/lib/dpkg/status.d holds, for each
-of them, what dpkg knows of it, and the MD5 sums of its files. Scanners (syft, grype, trivy) read both.
+The image has no package manager. It lists its packages as distroless images do: for each package,
+/var/lib/dpkg/status.d holds dpkg's status and the MD5 sums of the files. Scanners (syft, grype, trivy) read both.
 """
 
 import subprocess
@@ -14,7 +14,7 @@ DATABASE = Path("var/lib/dpkg/status.d")
 
 
 class Package(NamedTuple):
-    """A package, and the source package that a security advisory names."""
+    """A package, with the source package that security advisories name."""
 
     name: str
     version: str
@@ -30,18 +30,18 @@ def files(tree: Path) -> Iterator[Path]:
 
 
 def installed_as(path: Path) -> set[str]:
-    """Give the names under which a package may have installed what the image has at a path.
+    """Return the names under which a package may have installed the file that the image has at a path.
 
-    /usr/lib/libz.so.1 may have come as /lib/libz.so.1, and the bytecode of a module came as its source.
+    A package may have installed /usr/lib/libz.so.1 as /lib/libz.so.1, and the bytecode of a module as its source.
     """
     source = str(path.with_suffix(".py") if path.suffix == ".pyc" else path)
     return {source, source.removeprefix("/usr")}
 
 
 def owners(paths: Iterable[Path]) -> dict[Path, str]:
-    """Ask dpkg which of the files it installed, and with which package."""
+    """Ask dpkg which of the files it installed, and from which package."""
     names = {name: path for path in paths for name in installed_as(path)}
-    # Exit status 1 says that some file belongs to no package, which is the rule for Python in the official image.
+    # Exit status 1 means that some file belongs to no package, as is usual for Python in the official image.
     answer = subprocess.run(  # noqa: S603
         ["dpkg-query", "--search", *names],  # noqa: S607
         capture_output=True,
@@ -60,14 +60,14 @@ def package(name: str) -> Package:
 
 
 def md5_sums(tree: Path, paths: Iterable[Path]) -> str:
-    """List files of a tree with their sums, in the form of md5sum: as dpkg keeps it, paths have no slash in front."""
+    """List files of a tree with their sums in md5sum's format; as in dpkg's own lists, paths have no leading slash."""
     relative = [path.relative_to("/") for path in sorted(paths)]
     digests = [md5((tree / path).read_bytes(), usedforsecurity=False).hexdigest() for path in relative]
     return "".join(f"{digest}  {path}\n" for digest, path in zip(digests, relative, strict=True))
 
 
 def write_database(tree: Path) -> None:
-    """Write into a tree which packages its files come from."""
+    """Write into a tree the packages that its files come from."""
     owner = owners(files(tree))
     database = tree / DATABASE
     database.mkdir(parents=True)

@@ -1,7 +1,7 @@
-"""Debug symbols, which wheels bring along: uvloop's library has 16 MB with them, and 1.6 MB without.
+"""Debug symbols, which wheels contain: uvloop's library has 16 MB with them, and 1.6 MB without.
 
-The base image has no `strip`. What it would take away stands behind the segments that the dynamic loader maps, together
-with the table of sections, which the loader does not read.
+The base image has no `strip`. What it would remove follows the segments that the dynamic loader maps, together with the
+section table, which the loader does not read.
 """
 
 import struct
@@ -13,7 +13,7 @@ SEGMENT = struct.Struct("<IIQQQQQQ")
 
 
 def strip(library: Path) -> None:
-    """Cut a shared library off behind the last byte that is mapped into memory; other files stay as they are."""
+    """Cut off a shared library after the last byte that is mapped into memory; leave other files unchanged."""
     data = library.read_bytes()
     if not data.startswith(ELF_64_LITTLE_ENDIAN):
         return

@@ -1,8 +1,8 @@
-"""A bill of materials in CycloneDX JSON: Python, the packages, and what debian.py finds of Debian's.
+"""A bill of materials in CycloneDX JSON: Python, the packages, and the Debian packages that debian.py finds.
 
     python3 sbom.py --version 1.0.0 /opt/venv /layers/python /layers/packages >sbom.cdx.json
 
-No serial number and no time of making: the same image has the same bill.
+No serial number and no timestamp: the same image has the same bill.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def release() -> str:
 
 
 def library(package: Package, paths: Iterable[Path]) -> Component:
-    """Describe a Debian package of which files are in the image."""
+    """Describe a Debian package that has files in the image."""
     # Debian's advisories name source packages: without `upstream`, a scanner of this bill finds none for libssl3t64.
     qualifiers = f"arch={package.architecture}&distro={release()}&upstream={quote(package.source)}"
     purl = f"pkg:deb/debian/{quote(package.name)}@{quote(package.version, safe='')}?{qualifiers}"

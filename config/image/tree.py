@@ -1,4 +1,4 @@
-"""A directory that becomes a layer of the image: files are copied into it under their own paths, then made uniform."""
+"""A directory that becomes a layer of the image: copy files into it under their own paths, then make them uniform."""
 
 import os
 import shutil
@@ -10,10 +10,10 @@ MODIFIED = 315_532_800
 
 
 def with_links(path: Path) -> Iterator[Path]:
-    """Give the path and every symbolic link that is followed on the way to it.
+    """Yield the path and every symbolic link on the way to it.
 
-    Debian's /lib is a link to usr/lib, and python3 one to python3.13: an image in which the links are missing has the
-    file, yet not under the name by which it is asked for.
+    Debian's /lib is a link to usr/lib, and python3 one to python3.13: an image without the links has the file, but not
+    under the name that programs ask for.
     """
     walked = Path(path.anchor)
     parts = list(path.relative_to(path.anchor).parts)
@@ -43,11 +43,11 @@ def copy(files: set[Path], tree: Path) -> None:
 
 
 def make_uniform(tree: Path) -> None:
-    """Take from the tree what differs between two builds or two checkouts: umasks and times."""
+    """Remove from the tree what differs between two builds or two checkouts: umasks and times."""
     for path in [tree, *tree.rglob("*")]:
         if not path.is_symlink():
             executable = path.is_dir() or path.stat().st_mode & 0o100
             path.chmod(0o755 if executable else 0o644)
-    # Deepest first, since nothing may be done in a directory after its time is set.
+    # Deepest first, so that nothing changes in a directory after its time is set.
     for path in sorted([tree, *tree.rglob("*")], reverse=True):
         os.utime(path, (MODIFIED, MODIFIED), follow_symlinks=False)

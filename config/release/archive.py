@@ -1,4 +1,4 @@
-"""An OCI archive: what `docker buildx build --output type=oci` writes, and what is pushed as it is."""
+"""An OCI archive: the output of `docker buildx build --output type=oci`, which push.sh pushes unchanged."""
 
 import io
 import json
@@ -19,7 +19,7 @@ class Archive:
     """The images of an archive, and the files in them."""
 
     def __init__(self, path: Path) -> None:
-        """Read an archive with one index, of one image for each platform."""
+        """Read an archive with one index of one image per platform."""
         self._tar = tarfile.open(fileobj=io.BytesIO(path.read_bytes()))  # noqa: SIM115 - nothing to close in memory
         (descriptor,) = json.loads(self._content("index.json"))["manifests"]
         self.digest: str = descriptor["digest"]
@@ -31,7 +31,7 @@ class Archive:
             yield Image(f"{platform['os']}/{platform['architecture']}", descriptor["digest"])
 
     def read(self, image: Image, path: str) -> bytes:
-        """Read a file of an image, from the last of its layers that has it; FileNotFoundError where none has."""
+        """Read a file of an image from the last layer that has it; FileNotFoundError if none has."""
         for layer in reversed(self._blob(image.digest)["layers"]):
             content = self._content(place(layer["digest"]))
             with tarfile.open(fileobj=io.BytesIO(content)) as files:

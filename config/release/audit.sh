@@ -1,8 +1,8 @@
 #!/bin/sh
-# Says which Debian packages of an image have a newer version in Debian: a weakness or a fault that is fixed there and not here.
-# Exit status 1 where there is one, or where there is no answer. A weakness that Debian has not fixed is what scanners tell.
+# Lists the Debian packages of an image that have a newer version in Debian: a vulnerability or a bug is fixed there, not here.
+# Exits with status 1 if there is one, or no answer. For vulnerabilities that Debian has not fixed, use a scanner.
 #
-#   audit.sh IMAGE BASE    BASE is the image that it was built on: it has apt, and knows where its packages come from
+#   audit.sh IMAGE BASE    BASE is the image's base image: it has apt, and knows where its packages come from
 set -eu
 image=$1 base=$2
 folder=$(mktemp -d)

@@ -3,7 +3,7 @@
 #
 #   build.sh DIRECTORY [OPTION...]    image.tar and evidence.py's files go there; options go to `docker buildx build`
 #
-# PYTHON_IMAGE, with a digest or without, is another base than the Dockerfile names.
+# PYTHON_IMAGE, with or without a digest, replaces the base image that the Dockerfile names.
 set -eu
 cd "$(dirname "$0")/../.."
 folder=$1
@@ -19,7 +19,7 @@ if [ -n "$(git status --porcelain)" ]; then
     exit 1
 fi
 
-# The tag of a base moves. Its digest becomes part of the image, so that anyone can build on the same one.
+# The tag of a base image moves. Its digest becomes part of the image, so that anyone can build on the same one.
 base=${PYTHON_IMAGE:-$(sed -n 's/^ARG PYTHON_IMAGE=//p' Dockerfile)}
 name=${base%@*}
 digest=$(docker buildx imagetools inspect --format '{{print .Manifest.Digest}}' "$base")

@@ -1,11 +1,12 @@
-"""What is attested of each image of a release: its bill of materials, and where and of what it was built.
+"""The attestations of each image of a release: its bill of materials, and where and from what it was built.
 
     python3 evidence.py build/release
 
-reads image.tar and metadata.json, which buildx wrote there. It writes `digest`, that of the index, and for each
+reads image.tar and metadata.json, which buildx wrote there. It writes `digest`, the digest of the index, and for each
 platform a folder such as linux-amd64 with `digest`, sbom.json (CycloneDX) and provenance.json (SLSA 0.2).
 
-BuildKit could put the provenance into the index itself. It tells times: no two builds would have the same digest.
+BuildKit could put the provenance into the index itself. But it contains times, so no two builds would have the same
+digest.
 """
 
 import json
@@ -41,7 +42,7 @@ def recorded(build: str, platform: str) -> dict[str, Any]:
 
 
 def completed(predicate: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Say who built, and from which commit: BuildKit was given a folder and knows neither."""
+    """Add the builder and the commit: BuildKit got only a folder and knows neither."""
     source = {"entryPoint": "Dockerfile"}
     builder = "urn:local"
     if "GITHUB_ACTIONS" in environ:

@@ -5,7 +5,7 @@ import sys
 
 
 def section(changelog: str, version: str) -> str:
-    """Return what stands under the heading of a version; LookupError where that is nothing."""
+    """Return the text under the heading of a version; LookupError if there is none."""
     heading, end = rf"^## \[{re.escape(version)}\][^\n]*\n", r"^## |^\[[^\]]+\]: |\Z"
     found = re.search(rf"{heading}(.*?)(?={end})", changelog, re.DOTALL | re.MULTILINE)
     if found is None or not found[1].strip():

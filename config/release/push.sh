@@ -1,5 +1,5 @@
 #!/bin/sh
-# Pushes what build.sh has built, byte for byte.
+# Pushes what build.sh built, byte for byte.
 #
 #   push.sh DIRECTORY IMAGE TAG [OPTION...]    options go to skopeo
 set -eu

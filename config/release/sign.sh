@@ -1,5 +1,5 @@
 #!/bin/sh
-# Signs what push.sh has pushed, and attests the bill of materials and the provenance of each platform's image.
+# Signs what push.sh pushed, and attests the bill of materials and the provenance of each platform's image.
 #
 #   sign.sh DIRECTORY IMAGE [OPTION...]    options go to cosign; without any, it signs with the identity of the workflow
 set -eu

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.util.types import AnyValue, Attributes
 
-# Stands in a span's name for a method that HTTP does not define.
+# In a span's name, this replaces a method that HTTP does not define.
 UNKNOWN = "HTTP"
 
 UNSET, ERROR = Status(), Status(StatusCode.ERROR)

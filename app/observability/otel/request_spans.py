@@ -45,7 +45,7 @@ class RequestSpans:
     def start(self, record: "RequestRecord", environ: "WSGIEnvironment") -> None:
         """Start the span of a request, make it current in this context, and store its ids in the record.
 
-        The span starts when the whole request had arrived; if the request has ended, its duration before now.
+        The span starts when the whole request had arrived or, if the request has ended, as long ago as it took.
         """
         above, parent = _caller(environ) if record.trace else (_NO_PARENT, None)
         trace_id = _ids.generate_trace_id() if parent is None else parent.trace_id

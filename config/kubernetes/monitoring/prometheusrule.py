@@ -1,6 +1,6 @@
 """Print prometheusrule.yaml: the rules of config/prometheus/rules/, in the form that the Prometheus Operator takes.
 
-kustomize makes ConfigMaps from files but no other kind, and reads no file outside of its own folder.
+kustomize makes ConfigMaps from files but no other kind, and reads no file outside its own folder.
 """
 
 import sys
@@ -29,7 +29,7 @@ def manifest(files: Iterable[Path]) -> str:
 
 
 def _indent(text: str) -> str:
-    # Lines, and not parsed YAML: the comments give the reasons, and a reader of the manifest wants them, too.
+    # Copy lines, not parsed YAML: the comments give the reasons, and readers of the manifest want them, too.
     return "".join(f"  {line}" if line.strip() else line for line in text.splitlines(keepends=True))
 
 

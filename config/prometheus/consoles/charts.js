@@ -1,5 +1,5 @@
 "use strict";
-// Prometheus serves this file as an HTML template: two braces would be code, and it escapes less-than signs. So there are none.
+// Prometheus serves this file as an HTML template: two braces would be code, and it escapes less-than signs. So it uses neither.
 const SVG = "http://www.w3.org/2000/svg", HEIGHT = 150, LEFT = 46, BOTTOM = 18;
 const COLOURS = ["#3b82c4", "#e08a2c", "#8b5cc7", "#2a9d8f", "#c4587a", "#7a8a3a", "#946c4a", "#5c6f8c"];
 const BY_STATUS = { 2: ["#2f9e63", "#7cc79c"], 3: ["#3b82c4"], 4: ["#e0a526", "#c27c1a", "#f0c768", "#a8741f"], 5: ["#d13b3b", "#8f1f2f"] };
@@ -7,7 +7,7 @@ const PREFIXES = [[1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""], [1e-3, "m"], [1e-
 
 function human(value, unit) {
   if (!value) return "0";
-  // Requests and workers come in whole numbers: only seconds get a prefix below one.
+  // Requests and workers are whole numbers: only seconds get a prefix below one.
   const fits = PREFIXES.filter(p => unit === "s" ? 1 >= p[0] : p[0] >= 1);
   const [scale, prefix] = fits.find(p => Math.abs(value) >= p[0]) || fits[fits.length - 1];
   return Number((value / scale).toPrecision(3)) + (prefix + unit && unit !== "x" && unit !== "/s" ? " " : "") + prefix + unit;
@@ -41,7 +41,7 @@ async function read(data, start, end, step) {
   })).filter(series => series.points.length);
 }
 
-// What an alert says is only in the API; not every build of Prometheus has a page of alerts to link to.
+// Only the API has the text of an alert; not every build of Prometheus has an alerts page to link to.
 async function listAlerts() {
   const { alerts } = await api("alerts");
   const mine = alerts.filter(alert => alert.state === "firing" && alert.labels.job === document.body.dataset.job);
@@ -108,7 +108,7 @@ function paint(figure, all, start, end, step) {
 
 async function draw() {
   const range = Number(location.hash.slice(1)) || 3600, step = Math.max(15, Math.ceil(range / 240));
-  // On the step's grid, or each refresh samples other moments and the lines twitch.
+  // Align to the step. Otherwise each refresh samples other moments, and the lines move.
   const end = Math.floor(Date.now() / 1000 / step) * step, start = end - range;
   document.querySelectorAll("nav a").forEach(a => a.toggleAttribute("aria-current", a.hash === "#" + range));
   await Promise.all([listAlerts(), ...[...document.querySelectorAll("figure")].map(async figure => {
@@ -118,6 +118,6 @@ async function draw() {
 }
 window.onhashchange = draw;
 window.onresize = draw;
-// The whole page and not only the charts, so that the figures on top are as old as the rest.
+// Reload the whole page, not only the charts, so that the figures on top have the same age.
 setTimeout(() => location.reload(), 30000);
 draw();
