@@ -18,7 +18,7 @@ MALFORMED, NOT_NUMBERS, OUT_OF_RANGE = "malformed", "not_numbers", "out_of_range
 
 
 class BodyError(Exception):
-    """A body that is not added: its text tells the client what is wrong and where; `reason` is our wording for the log."""
+    """A body that is not added: its text tells the client what is wrong and where; `reason` is our text for the log."""
 
     def __init__(self, outcome: str, detail: str, reason: str) -> None:
         super().__init__(detail)
