@@ -56,8 +56,8 @@ class MeasuredResponse:
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         self._record.status = int(status[:3])
-        # werkzeug sets it, and Flask removes it before the server has read a streamed response. A view may replace it by
-        # a request of werkzeug's own.
+        # werkzeug sets it, and Flask removes it before the server has read a streamed response. A view may have put a
+        # request of werkzeug's own in its place.
         request = self._environ.get("werkzeug.request")
         self._request = request if isinstance(request, Request) else None
         self._headers = headers
