@@ -121,6 +121,7 @@ class MeasuredResponse:
         record.status = 500
         record.error = type(error).__name__
         record.reason = reason
+        record.response_bytes = record.response_bytes or None  # The server answers instead, if nothing has been sent.
         if not isinstance(error, SystemExit | GeneratorExit):
             structlog.get_logger().exception(reason)
 

@@ -129,9 +129,9 @@ class Hooks:
 
         def probe() -> None:
             with suppress(Exception), worker.wsgi.request_context(environ):
-                worker.wsgi.full_dispatch_request()
+                worker.wsgi.make_response(worker.wsgi.dispatch_request())  # No hook runs, which might count or bind.
 
-        copy_context().run(probe)  # Otherwise what a hook binds to this request would stay for all others.
+        copy_context().run(probe)
 
     def child_exit(self, _arbiter: Any, worker: Any) -> None:
         """Count a worker that has ended, and free its slot."""

@@ -50,13 +50,15 @@ class Acceptor:
         self._pause: asyncio.TimerHandle | None = None
         self._watch()
 
-    def close(self, *, is_last: bool) -> None:
-        """Stop accepting; if no other worker goes on, first accept the clients in the kernel's queue.
+    def close(self, clients: int = 0) -> None:
+        """Stop accepting, after up to `clients` more from the kernel's queue.
 
-        The kernel would reset their connections when the last copy of the listening socket is closed.
+        The kernel resets those that are left when the last copy of the listening socket is closed. The number has an
+        end: clients that connect as fast as they are accepted would keep the event loop here.
         """
-        while is_last and self._accept():
-            pass
+        for _ in range(clients):
+            if not self._accept():
+                break
         if self._pause is not None:
             self._pause.cancel()
         self._loop.remove_reader(self._listener)

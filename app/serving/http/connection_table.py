@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from app.serving.http.connection import Connection
 from app.serving.http.limits import Limits
@@ -35,9 +35,9 @@ class ConnectionTable:
         return iter(list(self._connections))
 
     @property
-    def is_full(self) -> bool:
-        """Whether the limit of connections is reached, including those that are being opened."""
-        return len(self._connections) + self._opening >= self._limits.connections
+    def room(self) -> int:
+        """How many more connections the limit allows, besides those that are being opened."""
+        return max(0, self._limits.connections - len(self._connections) - self._opening)
 
     def expect(self) -> None:
         """Reserve room for a connection that is being opened: add() or give_up() follows."""
@@ -69,30 +69,29 @@ class ConnectionTable:
     def excess(self, connection: Connection, now: float) -> Connection | None:
         """Choose the request to reject, after one has grown, when all together hold more than the limit.
 
-        It is one that has stalled or drips, so that endless uploads do not keep others out. Otherwise it is the one
-        that has grown: rejecting the oldest would waste most of what was received.
+        It is one that has stalled or drips, or whose client does not read the answer, so that these do not keep others
+        out. Otherwise it is the one that has grown: rejecting the oldest would waste most of what was received.
         """
         if self._held_bytes <= self._limits.held_bytes or connection.held_bytes <= self._limits.large_bytes:
             return None
-        stalled = [
-            c
-            for c in self._connections
-            if c.state is State.RECEIVING
-            and c.held_bytes > self._limits.large_bytes
-            and now - c.marked > self._limits.stalled
-        ]
+        large = [c for c in self._connections if c.held_bytes > self._limits.large_bytes]
+        dripping = [c for c in large if c.state is State.RECEIVING and now - c.marked > self._limits.stalled]
+        stalled = dripping + self._unread(large, now)
         return min(stalled, key=lambda c: c.started, default=connection)
 
     def longest_silent(self, now: float) -> list[Connection]:
         """Choose the connections to evict for new ones. A request that is being served came first, and is spared."""
-        unread = [c for c in self._connections if c.state is State.RESPONDING and c.is_paused]
-        # The deadline of an answer is set when its client stops reading.
-        stalled = [c for c in unread if now - (c.deadline - self._limits.send) > self._limits.stalled]
-        yielding = [c for c in self._connections if c.state in _SILENT] + stalled or unread
+        silent = [c for c in self._connections if c.state in _SILENT]
+        yielding = silent + self._unread(self._connections, now) or self._unread(self._connections, math.inf)
         # Not by the deadline: a request that has just begun has an earlier one than a silent connection. Nor by the
         # last byte received: clients that drip would never be evicted. `marked` spares a large upload that progresses.
         evicted = math.ceil(len(yielding) / _EVICTED_SHARE)
         return heapq.nsmallest(evicted, yielding, key=lambda c: max(c.started, c.marked))
+
+    def _unread(self, connections: Iterable[Connection], now: float) -> list[Connection]:
+        # The deadline of an answer is set when its client stops reading.
+        latest = now - self._limits.stalled + self._limits.send
+        return [c for c in connections if c.state is State.RESPONDING and c.is_paused and c.deadline < latest]
 
     def expired(self, now: float) -> list[Connection]:
         """List the connections whose deadline has passed."""

@@ -7,6 +7,7 @@ from app.serving.http.rejection import Rejection
 from app.serving.http.request import BODY_BYTES, STARTED_AT, make_environ
 from app.serving.http.response import Response, response_bytes
 from app.serving.http.service import Service
+from app.serving.http.state import State
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 def reject(connection: Connection, rejection: Rejection, service: Service) -> None:
     """Answer a request that does not reach the application, and close the connection."""
+    if connection.state is State.RESPONDING:
+        connection.abort(rejection.reason)
+        return
     request = connection.request
     body_bytes = len(request.body)
     request.body = b""

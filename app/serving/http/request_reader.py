@@ -65,6 +65,8 @@ class RequestReader:
         if self._chunks:
             rest = self._chunks.feed(data)
             request.is_too_large = len(request.body) > self._limits.body_bytes
+            if rest is not None:
+                self._chunks = None  # It refers to the body, which is to be freed when the application has its copy.
             return b"" if rest is None and request.is_too_large else rest
         missing = request.content_length - len(request.body)
         if not request.body and len(data) >= missing:

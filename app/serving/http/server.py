@@ -80,7 +80,7 @@ class HttpServer:
         if self._is_draining:
             self._dispatcher.rejects_after = now
         for acceptor in self._acceptors:
-            acceptor.close(is_last=self._is_draining)
+            acceptor.close(self._connections.room if self._is_draining else 0)
         for connection in self._connections:
             if connection.state is State.IDLE:
                 connection.deadline = min(connection.deadline, now + self._limits.linger)
@@ -126,7 +126,7 @@ class HttpServer:
                 connection.abort("the client did not read the response in time")
 
     def _welcome(self, client: socket.socket, peer: str) -> None:
-        if self._connections.is_full:
+        if not self._connections.room:
             self._evict()
         self._connections.expect()
         # Counted now, because the acceptor asks before each further client which worker has the fewest.

@@ -65,7 +65,8 @@ class ThreadPool:
         try:
             while not (response.is_exhausted or connection.is_closed):
                 piece = response.read()
-                if piece and not self._wait_for(self._send(connection, response, piece)):
+                # The event loop may have stopped by now, if the client is gone, and would send nothing.
+                if piece and not connection.is_closed and not self._wait_for(self._send(connection, response, piece)):
                     return
         except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends one request and not the worker
             failure = error

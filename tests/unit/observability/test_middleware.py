@@ -470,6 +470,15 @@ def test_route_where_a_converter_fails(app: Flask, log_lines: "Lines") -> None:
     )
 
 
+def test_the_size_of_what_the_server_answers_is_not_known(
+    measure: Callable[..., RequestMiddleware], clock: Clock, log_lines: "Lines"
+) -> None:
+    """Where the application has failed before its first byte, the server answers in its place."""
+    with pytest.raises(LookupError):
+        serve(measure(answering(Body(clock, error=LookupError()))), environ())
+    assert (500, None) == (log_lines.json[-1]["status"], log_lines.json[-1]["response_bytes"])
+
+
 def test_a_view_that_makes_a_request_of_its_own(app: Flask, log_lines: "Lines") -> None:
     """A view may replace the request that werkzeug has put into the environ by one that Flask does not know."""
     app.add_url_rule("/", view_func=lambda: WerkzeugRequest(request.environ).path)

@@ -189,17 +189,22 @@ def test_worker_exit(make_hooks: Make, end: BaseException, expected: WorkerState
 
 @pytest.mark.parametrize("error", [None, LookupError("a bug")])
 def test_a_worker_is_warm(make_hooks: Make, log_lines: "Lines", error: Exception | None) -> None:
-    """A worker has answered a probe before its first client comes, without a line, and whatever a hook raises."""
+    """A worker has answered a probe before its first client comes, without a line, whatever the view does."""
     app = create_app(Settings.from_environ({}))
     seen: list[str] = []
 
     @app.before_request
     def before() -> None:
+        raise AssertionError("a hook would count the probe")
+
+    def probe() -> str:
         seen.append(request.path)
         bind_contextvars(kind="probe")
         if error:
             raise error
+        return ""
 
+    app.view_functions["probes.liveness"] = probe
     make_hooks().post_worker_init(SimpleNamespace(wsgi=app))
     assert (["/healthz"], []) == (seen, [line for line in log_lines.json if line["event"] == "request"])
     assert {} == get_contextvars()

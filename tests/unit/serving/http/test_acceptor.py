@@ -115,7 +115,7 @@ def test_a_client_is_accepted_at_once(
     worker = Worker(loop, listener)
     connect(1)
     run_until(loop, lambda: worker.clients)
-    worker.acceptor.close(is_last=False)
+    worker.acceptor.close()
     assert (["127.0.0.1"], [False]) == (worker.peers, [client.getblocking() for client in worker.clients])
     worker.close()
 
@@ -192,7 +192,7 @@ def test_a_pause_where_no_room_can_be_made(loop_of_turns: Turns, log_lines: "Lin
         logged.append((len(worker.clients), loop_of_turns.turn is None, len(log_lines.json)))
     assert [(0, True, 1), (0, True, 1), (1, False, 1), (1, True, 2)] == logged
     assert {"cannot accept clients: Too many open files"} == {line["event"] for line in log_lines.json}
-    worker.acceptor.close(is_last=False)
+    worker.acceptor.close()
     loop_of_turns.later[-1].cancel.assert_called_once_with()
 
 
@@ -211,18 +211,18 @@ def test_the_last_worker_closes_in_a_pause(loop_of_turns: Turns) -> None:
     worker = Worker(loop_of_turns, Mock(**{"accept.side_effect": outcomes}))
     worker.has_room_to_make = False
     loop_of_turns.take_turn()
-    worker.acceptor.close(is_last=True)
+    worker.acceptor.close(1)
     loop_of_turns.later[-1].cancel.assert_called_once_with()
     assert (1, None) == (len(worker.clients), loop_of_turns.turn)
 
 
-@pytest.mark.parametrize(("is_last", "expected"), [(True, 2), (False, 0)])
+@pytest.mark.parametrize(("room", "expected"), [(3, 2), (1, 1), (0, 0)])
 def test_the_last_worker_takes_those_that_wait(
-    worker: Worker, listener: socket.socket, connect: Callable[[int], None], expected: int, *, is_last: bool
+    worker: Worker, listener: socket.socket, connect: Callable[[int], None], room: int, expected: int
 ) -> None:
-    """When the socket is closed for good, those that the kernel has let in are taken first."""
+    """When the socket is closed for good, those that the kernel has let in are taken first, as far as there is room."""
     connect(2)
-    worker.acceptor.close(is_last=is_last)
+    worker.acceptor.close(room)
     assert (expected, -1) == (len(worker.clients), listener.fileno())
 
 

@@ -1,5 +1,8 @@
 """The chunked transfer coding: the body, where it ends, and what is none."""
 
+import gc
+import weakref
+
 import pytest
 
 from app.serving.http.chunked_decoder import ChunkedDecoder
@@ -132,3 +135,16 @@ def test_chunks_are_counted() -> None:
     assert None is decode(b"1\r\na\r\n" * 1000)[1]
     assert (400, reason) == rejection_of(b"1\r\na\r\n" * 1100)
     assert None is decode((b"40\r\n" + b"a" * 64 + b"\r\n") * 1500)[1]
+
+
+def test_a_body_does_not_wait_for_the_garbage_collector() -> None:
+    """A decoder is no part of a reference cycle, and what it has decoded is freed together with the request."""
+    decoder = ChunkedDecoder(bytearray(), LIMITS)
+    decoder.feed(b"3\r\nabc\r\n0\r\n")
+    freed = weakref.ref(decoder)
+    gc.disable()
+    try:
+        del decoder
+        assert freed() is None
+    finally:
+        gc.enable()

@@ -66,17 +66,17 @@ def test_membership() -> None:
 
 @pytest.mark.parametrize(
     ("number", "opening", "expected"),
-    [(2, 0, False), (3, 0, True), (4, 0, True), (1, 1, False), (2, 1, True), (0, 3, True)],
+    [(2, 0, 1), (3, 0, 0), (4, 0, 0), (1, 1, 1), (2, 1, 0), (0, 3, 0)],
 )
-def test_is_full(number: int, opening: int, *, expected: bool) -> None:
+def test_room(number: int, opening: int, expected: int) -> None:
     """There is a limit to the number of connections, those that are being opened included, while they are."""
     table = table_of(*[connection() for _ in range(number)])
     for _ in range(opening):
         table.expect()
-    assert expected == table.is_full
+    assert expected == table.room
     for _ in range(opening):
         table.give_up()
-    assert (number >= LIMITS.connections) == table.is_full
+    assert max(0, LIMITS.connections - number) == table.room
 
 
 @pytest.mark.parametrize(
@@ -147,13 +147,21 @@ def test_an_upload_that_gets_on_gives_way_last() -> None:
     [
         pytest.param(connection(State.WAITING, STALLED), id="it waits for its turn"),
         pytest.param(connection(State.RECEIVING, STALLED, held=LIMITS.large_bytes), id="it is small"),
-        pytest.param(connection(State.RESPONDING, STALLED), id="it is being answered"),
+        pytest.param(connection(State.RESPONDING, STALLED, False), id="it is being answered"),
+        pytest.param(connection(State.RESPONDING, STALLED + 0.1), id="it has not been read for a moment"),
     ],
 )
 def test_which_do_not_give_way(other: Any) -> None:
     """A request that has arrived, and one that holds little, are not rejected for what others hold."""
     connections = [connection(State.RECEIVING) for _ in range(FIT + 1)]
     assert connections[-1] is table_of(other, *connections).excess(connections[-1], NOW)
+
+
+def test_an_answer_that_is_not_read_gives_way() -> None:
+    """A request whose client does not read the answer holds what it has sent, and keeps no other out."""
+    unread = connection(State.RESPONDING, STALLED - 0.1)
+    connections = [connection(State.RECEIVING) for _ in range(FIT)]
+    assert unread is table_of(unread, *connections).excess(connections[-1], NOW)
 
 
 def test_a_small_request_is_never_too_much() -> None:

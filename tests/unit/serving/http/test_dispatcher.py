@@ -364,6 +364,20 @@ def test_large_requests_are_bounded_together(serve: Serve, application: Applicat
     assert [200] * 8 == [client.receive().status for client in others]
 
 
+def test_answers_that_are_not_read_hold_no_place(serve: Serve, application: Application) -> None:
+    """Clients that send much and do not read their answers lose them when another needs the memory."""
+    size = 1024 * 1024
+    server = serve(application, limits=Limits(size, stalled=-1.0))
+    unread = [server.client() for _ in range(8)]
+    for client in unread:
+        client.send(post(bytes(size), target="/large"))
+        client.take(1)
+    answer = server.client().ask(post(bytes(size)))
+    assert (200, size + len("/echo")) == (answer.status, len(answer.body))
+    server.wait_until(lambda: server.connections == 8)
+    assert [] == server.rejections
+
+
 @pytest.mark.parametrize(("method", "body"), [("GET", b"unknown"), ("HEAD", b"")])
 def test_rejection(serve: Serve, application: Application, method: str, body: bytes) -> None:
     """What a request is rejected for is sent as the service puts it, with what is known of the request."""
