@@ -34,7 +34,7 @@ dev: $(VENV)/.installed ## serve on port 5000 (PORT) with Flask's own server: it
 test: $(VENV)/.installed-tests ## run the tests that need nothing but Python
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term
 
-test-unit: $(VENV)/.installed-tests ## run the unit tests, at each save (seconds)
+test-unit: $(VENV)/.installed-tests ## run the unit tests, at each save (half a minute)
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/unit
 
 test-resilience: $(VENV)/.installed-tests ## run the long attacks and faults: floods, crowds, shortages, kills (minutes)

@@ -62,7 +62,7 @@ class MetricsServer:
         """
         if self._runs():
             if time.monotonic() - self._heartbeat[0] > HEARTBEAT_SECONDS:
-                structlog.get_logger().critical("the process of the metrics hangs")
+                structlog.get_logger().critical("the metrics process hangs")
                 os.kill(self._pid, signal.SIGKILL)
             return
         master = os.getpid()

@@ -76,6 +76,8 @@ def prepare(  # noqa: PLR0913 - each but the first two has a default
             trace_settings=trace_settings,
         )
     except OSError as error:
+        if error.filename is None:  # Another program was quicker to take the port that was checked above.
+            _exit(PORT_TAKEN, f"cannot listen on port {settings.metrics_port}: {error.strerror}", "METRICS_PORT")
         _exit(CANNOT_CREATE, f"cannot create the metric files in {error.filename}: {error.strerror}")
     output.count_dropped = _prepared.count_dropped_line
     return _prepared

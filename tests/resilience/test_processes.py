@@ -168,7 +168,7 @@ def test_reloads(output: Path) -> None:
 
 
 def test_killed_metrics(output: Path) -> None:
-    """The process of the metrics killed again and again, under load and scrapes: one scrape is lost, at most."""
+    """The metrics process killed again and again, under load and scrapes: one scrape is lost, at most."""
     with running(output) as service:
         load = Load(service.port)
         with Watcher(service) as watcher, load.running():

@@ -172,7 +172,7 @@ def test_nonsense_does_not_end_it(service: Service, request_bytes: bytes) -> Non
 
 
 def test_process_metrics_cover_the_whole_tree(service: Service) -> None:
-    """Memory, descriptors and processor time are those of the master, its workers and the process of the metrics."""
+    """Memory, descriptors and processor time are those of the master, its workers and the metrics process."""
     tree = service.tree()
     assert 4 == len(tree)
     seconds = sum(sum(process.cpu_times()[:2]) for process in tree)

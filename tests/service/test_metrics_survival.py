@@ -219,7 +219,7 @@ def test_a_stop_leaves_no_file(output: Path) -> None:
 
 @pytest.mark.measured
 def test_a_killed_master_leaves_neither_files_nor_processes(output: Path) -> None:
-    """When the master is killed, the process of the metrics removes the folder, and all processes end."""
+    """When the master is killed, the metrics process removes the folder, and all processes end."""
     with running(output) as service:
         folder = metrics_folder(service)
         children = service.tree()[1:]
@@ -230,7 +230,7 @@ def test_a_killed_master_leaves_neither_files_nor_processes(output: Path) -> Non
 
 
 def test_a_start_removes_what_a_killed_service_left(output: Path, tmp_path: Path) -> None:
-    """Where the master and the process of the metrics are killed at once, the next start removes their folder."""
+    """Where the master and the metrics process are killed at once, the next start removes their folder."""
     shared_memory = tmp_path / "shared_memory"
     shared_memory.mkdir()
     with running(output, arguments=["--shared-memory", shared_memory]) as service:
@@ -249,7 +249,7 @@ def test_a_start_removes_what_a_killed_service_left(output: Path, tmp_path: Path
 
 
 def test_a_stop_right_after_a_start_of_the_process_of_the_metrics(output: Path) -> None:
-    """SIGTERM ends the service although the process of the metrics gets it before it has a handler."""
+    """SIGTERM ends the service although the metrics process gets it before it has a handler."""
     with running(output, arguments=["--slow-metrics"]) as service:
         assert service.stop() == 0
 

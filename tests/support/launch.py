@@ -51,7 +51,7 @@ def limits(changes: list[str], settings: Settings) -> Limits:
 
 
 class SlowMetricsServer(MetricsServer):
-    """A process of the metrics that is slow to start."""
+    """A metrics process that is slow to start."""
 
     def ensure(self, release: Callable[[], None]) -> None:
         """Start it, and let it wait for SIGTERM before it goes on."""

@@ -79,7 +79,7 @@ def metrics_process(service: Service) -> psutil.Process:
             return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
         return []
 
-    return wait_until(lambda: others()[:1], "the process of the metrics runs")[0]
+    return wait_until(lambda: others()[:1], "the metrics process runs")[0]
 
 
 def metrics_folder(service: Service) -> Path:

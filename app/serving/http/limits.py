@@ -7,8 +7,8 @@ from dataclasses import dataclass
 HELD_BODIES = 8
 LEAST_HELD_BYTES = 8 * 1024 * 1024
 
-# A chunk of any size costs 2 us in the event loop, where no queue limits it: a megabyte in chunks of one byte would
-# delay the others for two seconds. The free chunks cost as much as eight small requests.
+# A chunk of any size costs 1.2 us in the event loop, where no queue limits it: a megabyte in chunks of one byte would
+# delay the others for more than a second. The free chunks cost as much as six small requests.
 FREE_CHUNKS = 1000
 BYTES_PER_CHUNK = 64
 

@@ -1,6 +1,6 @@
 """Print prometheusrule.yaml: the rules of config/prometheus/rules/, in the form that the Prometheus Operator takes.
 
-kustomize makes ConfigMaps from files but no other kind, and reads no file outside its own folder.
+kustomize generates ConfigMaps and Secrets from files but no other kind, and reads no file outside its own folder.
 """
 
 import sys

@@ -226,7 +226,7 @@ def test_no_second_master(make: Make, monkeypatch: pytest.MonkeyPatch, log_lines
 def test_a_shortage_for_the_metrics_ends_no_service(
     make: Make, spawned: list[int], monkeypatch: pytest.MonkeyPatch, log_lines: "Lines"
 ) -> None:
-    """manage_workers(): where the process of the metrics cannot be started, this is logged, and tried again."""
+    """manage_workers(): where the metrics process cannot be started, this is logged, and tried again."""
     made = make()
 
     def fail(_release: object) -> None:

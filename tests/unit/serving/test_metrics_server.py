@@ -56,7 +56,7 @@ def test_a_process_that_has_died_is_replaced(hooks: Hooks) -> None:
 
 
 def test_a_process_that_hangs_is_killed(hooks: Hooks) -> None:
-    """A process of the metrics that does not move holds up no stop."""
+    """A metrics process that does not move holds up no stop."""
     child = child_of(hooks.metrics_server)
     child.suspend()
     hooks.metrics_server.stop()
@@ -64,14 +64,14 @@ def test_a_process_that_hangs_is_killed(hooks: Hooks) -> None:
 
 
 def test_a_process_that_hangs_is_replaced(hooks: Hooks, monkeypatch: pytest.MonkeyPatch, log_lines: "Lines") -> None:
-    """A process of the metrics without a heartbeat is killed and started again, as the workers are."""
+    """A metrics process without a heartbeat is killed and started again, as the workers are."""
     child = child_of(hooks.metrics_server)
     get(hooks.settings.metrics_port, "/metrics")
     child.suspend()
     monkeypatch.setattr("app.serving.metrics_server.HEARTBEAT_SECONDS", 0.0)
     hooks.metrics_server.ensure(lambda: pytest.fail("started beside the other one"))
     wait_until(lambda: child.status() == psutil.STATUS_ZOMBIE, "it is killed")
-    assert ("critical", "the process of the metrics hangs") == (log_lines.only["level"], log_lines.only["event"])
+    assert ("critical", "the metrics process hangs") == (log_lines.only["level"], log_lines.only["event"])
     hooks.metrics_server.ensure(lambda: None)
     assert 200 == get(hooks.settings.metrics_port, "/metrics").status
 

@@ -125,6 +125,22 @@ def test_an_address_of_another_machine(
     assert line["event"].endswith("; set BIND to this machine's own")
 
 
+def test_a_metrics_port_that_is_taken_meanwhile(
+    prepare: Prepare, ports: dict[str, str], lines: "Lines", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another program takes the port after it was found free, the line names it."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EADDRINUSE, "Address already in use")
+
+    monkeypatch.setattr(start, "Hooks", refuse)
+    with pytest.raises(SystemExit) as end:
+        prepare()
+    line = lines.only
+    expected = (69, "METRICS_PORT", f"cannot listen on port {ports['METRICS_PORT']}: Address already in use")
+    assert expected == (end.value.code, line["variable"], line["event"])
+
+
 def test_no_room_for_the_metrics(prepare: Prepare, lines: "Lines", monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the files of the metrics cannot be made, the start ends with 73 and one line that names the place."""
 
