@@ -110,10 +110,11 @@ class MeasuredResponse:
         return bool(promised) and record.response_bytes > int(promised[0])  # type: ignore[operator]
 
     def __del__(self) -> None:
-        """End the request if nothing closes the response, because a middleware around this one has failed."""
+        """End the request if nothing closes the response: if nothing read it, a middleware around this one failed."""
         if self._is_open:
-            self._record.status = 500
-            self._record.reason = NOT_CLOSED
+            if not (self._is_whole or self._record.response_bytes):
+                self._record.status = 500
+                self._record.reason = NOT_CLOSED
             self.close()
 
     def _fail(self, error: BaseException, reason: str) -> None:

@@ -14,6 +14,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 MASTER = "master"
+# The owner of what nothing reads: the counts of processes that views fork. In files of their own these would pile up,
+# 270 kB for each process, and in those of the worker they would overwrite its counts.
+FORKED = "forked"
 PREFIX = "app-metrics-"
 LOCK = "lock"
 
@@ -50,6 +53,11 @@ class MetricFiles(Collector):
         This allocates their memory now. At the first request, there might be none left.
         """
         for file in list(self.directory.glob(f"*_{MASTER}.db")):
+            if file.name.startswith("gauge_") and "sum_" not in file.name:
+                # The least, the greatest or the latest value: a 0 of a process that has set none would be false.
+                if not any(value for _, value, *_ in MmapedDict.read_all_values_from_file(file)):
+                    file.unlink()
+                continue
             first, *others = [file.with_name(file.name.replace(MASTER, str(slot))) for slot in range(slots)]
             shutil.copyfile(file, first)
             # The master's own files keep what modules have counted while they were imported.
@@ -72,6 +80,7 @@ class MetricFiles(Collector):
         """Add up the values of all slots."""
         # A new file is empty until its first write, and would fail the whole scrape.
         files = [str(file) for file in self.directory.glob("*.db") if file.stat().st_size > 0]
+        files = [file for file in files if not file.endswith(f"_{FORKED}.db")]
         return MultiProcessCollector.merge(files)
 
     def remove(self) -> None:

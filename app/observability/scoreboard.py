@@ -50,6 +50,10 @@ class Scoreboard:
         self.slot = slot
         self._reset(slot, pid)
 
+    def detach(self) -> None:
+        """Keep what this process does from here on from all others, in a copy."""
+        self._cells = memoryview(bytearray(self._cells)).cast("i")
+
     def set_state(self, slot: int, state: WorkerState) -> None:
         """Set the state of a worker."""
         self._cells[slot * COLUMNS + STATE] = state

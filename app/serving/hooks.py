@@ -19,7 +19,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from app.observability import traces
 from app.observability.captured_output import end_lines
-from app.observability.metric_files import MetricFiles
+from app.observability.metric_files import FORKED, MetricFiles
 from app.observability.scoreboard import IN_PROGRESS, PID, WorkerState, scoreboard
 from app.observability.trace_settings import TraceSettings
 from app.serving.addresses import addresses, bind_text, listen_on_all
@@ -112,11 +112,12 @@ class Hooks:
     def _leave_child(self) -> None:
         """Detach a process that a view forks, for example by multiprocessing.
 
-        It would otherwise take its own SIGTERM for the worker's, and overwrite what the worker has counted.
+        It would otherwise take its own SIGTERM for the worker's, and change what the worker has counted.
         """
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
-        self.metric_files.owner = f"{scoreboard.slot}-{os.getpid()}"
+        self.metric_files.owner = FORKED
+        scoreboard.detach()
 
     def post_worker_init(self, worker: Any) -> None:
         """Answer a probe, so that the kernel copies memory shared with the master before the first client comes.

@@ -103,7 +103,7 @@ class Connection(asyncio.BufferedProtocol):
     def respond(self) -> None:
         """Begin the response to the current request."""
         self.state = State.RESPONDING
-        self.deadline = math.inf
+        self.deadline = time.monotonic() + self._limits.send if self.is_paused else math.inf
 
     def send(self, data: bytes) -> None:
         """Send bytes of the response; `is_paused` is true until the kernel has taken them."""

@@ -3,9 +3,10 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Histogram, values
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 
 from app.observability.metric_files import MetricFiles
 
@@ -91,6 +92,19 @@ def test_what_the_master_has_counted_counts_once(files: MetricFiles, counter: Co
     assert 1 == total(files, "import")
     assert [1, 0.5] == [registry.get_sample_value(f"seconds_{name}") for name in ("count", "sum")]
     assert 1 == registry.get_sample_value("seconds_bucket", {"le": "1.0"})
+
+
+@pytest.mark.parametrize(("mode", "at_import", "expected"), [("min", 0, 7), ("max", 0, -7), ("min", 5, 5)])
+def test_a_gauge_that_some_process_has_not_set(files: MetricFiles, mode: Any, at_import: int, expected: int) -> None:
+    """The least of all values is none of a slot without a worker, nor of the master unless a module has set it."""
+    gauge = Gauge("level", "Level.", registry=CollectorRegistry(), multiprocess_mode=mode)
+    gauge.set(at_import)
+    files.prepare(2)
+    files.owner = "1"
+    gauge.set(7 if mode == "min" else -7)
+    registry = CollectorRegistry()
+    registry.register(files)
+    assert expected == registry.get_sample_value("level")
 
 
 def test_prepared_slots_take_their_memory_at_once(files: MetricFiles, counter: Counter) -> None:

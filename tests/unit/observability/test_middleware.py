@@ -5,6 +5,7 @@ from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from io import BytesIO
+from itertools import islice
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from werkzeug.wrappers import Request as WerkzeugRequest
 from app.observability import middleware as module
 from app.observability import traces
 from app.observability.correlation import Trace
+from app.observability.measured_response import CLIENT_GONE
 from app.observability.metrics import metrics
 from app.observability.middleware import RequestMiddleware, init_app
 from app.observability.otel.request_span import RequestSpan
@@ -197,6 +199,17 @@ def test_response_that_is_longer_than_it_says(measure: Callable[..., RequestMidd
         next(iter(response))
     response.close()  # type: ignore[attr-defined]
     assert "reason" not in log_lines.only
+
+
+@pytest.mark.parametrize(("chunks", "reason"), [((b"ab", b"c"), None), ((b"ab",), CLIENT_GONE)])
+def test_response_that_a_middleware_reads_and_does_not_close(
+    measure: Callable[..., RequestMiddleware], log_lines: "Lines", chunks: tuple[bytes, ...], reason: str | None
+) -> None:
+    """The request ends when the middleware lets go of its response, as one that has been answered."""
+    response = measure(answering([b"ab", b"c"]))(environ(), ignore_start)
+    assert chunks == tuple(islice(response, len(chunks) + (reason is None)))
+    del response
+    assert (200, reason) == (log_lines.only["status"], log_lines.only.get("reason"))
 
 
 def test_response_that_is_never_closed(measure: Callable[..., RequestMiddleware], log_lines: "Lines") -> None:

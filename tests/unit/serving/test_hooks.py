@@ -16,6 +16,7 @@ from structlog.contextvars import bind_contextvars, get_contextvars
 
 from app import create_app
 from app.observability import traces
+from app.observability.metric_files import FORKED
 from app.observability.scoreboard import IN_PROGRESS, STATE, WorkerState, scoreboard
 from app.observability.trace_settings import TraceSettings
 from app.serving.gunicorn_logger import GunicornLogger
@@ -82,21 +83,22 @@ def test_workers_that_the_master_has_killed(make_hooks: Make, log_lines: "Lines"
 
 
 def test_a_process_that_a_view_forks(make_hooks: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends by SIGTERM as any process does, and counts beside its worker."""
-    registered: dict[str, Callable[[], None]] = {}
-    monkeypatch.setattr(os, "register_at_fork", registered.update)
+    """It ends by SIGTERM as any process does, and its worker's counts stay as they are."""
+    registered: list[Callable[[], None]] = []
+    monkeypatch.setattr(os, "register_at_fork", lambda **when: registered.append(when["after_in_child"]))
     hooks = make_hooks()
     hooks.on_starting(None)
     worker = SimpleNamespace()
     hooks.pre_fork(None, worker)
     hooks.post_fork(None, worker)
+    (leave_child,) = registered  # Here: what measures coverage registers more, in the child.
     counter = Counter("children", "Children.", registry=CollectorRegistry())
     counter.inc(10)
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
-        registered["after_in_child"]()
+        leave_child()
         counter.inc()
         os.write(writer, b"x")
         while True:
@@ -106,9 +108,26 @@ def test_a_process_that_a_view_forks(make_hooks: Make, monkeypatch: pytest.Monke
     assert -signal.SIGTERM == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     registry = CollectorRegistry()
     registry.register(hooks.metric_files)
-    assert 11 == registry.get_sample_value("children_total")
+    assert 10 == registry.get_sample_value("children_total")
     for descriptor in (reader, writer):
         os.close(descriptor)
+
+
+def test_what_a_forked_process_leaves(make_hooks: Make) -> None:
+    """The signals of its worker, the files of its slot, and the scoreboard."""
+    hooks = make_hooks()
+    cells = scoreboard._cells  # noqa: SLF001 - what all processes share
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    try:
+        hooks._leave_child()  # noqa: SLF001 - what is registered for it
+        assert [signal.SIG_DFL] * 5 == [signal.getsignal(number) for number in numbers]
+        assert FORKED == hooks.metric_files.owner
+        scoreboard.request_stop()
+        assert 0 == cells[-1]
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def test_what_was_printed_before_the_start(make_hooks: Make, configured_logs: Callable[..., "Lines"]) -> None:

@@ -395,6 +395,15 @@ def test_a_client_that_reads_slowly(pair: Pair) -> None:
     assert (math.inf, "drained") == (pair.connection.deadline, pair.told[-1])
 
 
+def test_a_client_that_has_not_read_what_came_before(pair: Pair) -> None:
+    """A response whose client has not even read the 100 before it does not wait for ever."""
+    pair.deliver(GET)
+    pair.connection.send(LARGE)
+    pair.clock.now = 2.0
+    pair.connection.respond()
+    assert (True, 22.0) == (pair.connection.is_paused, pair.connection.deadline)
+
+
 def test_the_next_request_while_the_client_reads_slowly(pair: Pair) -> None:
     """A response that is whole does not hold up the next request, whose time does not begin anew when it is read."""
     pair.deliver(GET)
