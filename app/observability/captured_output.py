@@ -3,6 +3,7 @@
 import io
 import sys
 import threading
+from contextvars import Context
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -38,9 +39,13 @@ class _UnfinishedLines(dict[str, str]):
     own: print() writes in pieces, and several threads print at once.
     """
 
+    def __init__(self, **ids: str) -> None:
+        super().__init__()
+        self._ids = ids
+
     def __del__(self) -> None:
         for name, text in self.items():
-            _log_line(text, name)
+            Context().run(_log_line, text, name, **self._ids)  # Another request may be current where this one is freed.
 
 
 class _Thread(threading.local):
@@ -48,9 +53,9 @@ class _Thread(threading.local):
         self.unfinished_lines = _UnfinishedLines()
 
 
-def _log_line(text: str, stream: str) -> None:
+def _log_line(text: str, stream: str, **ids: str) -> None:
     if text.strip():
-        structlog.get_logger().warning(text, stream=stream)
+        structlog.get_logger().warning(text, stream=stream, **ids)
 
 
 class _Printed(io.TextIOBase):
@@ -82,7 +87,7 @@ class _Printed(io.TextIOBase):
         if record is None:
             return self._thread.unfinished_lines
         if record.printed is None:
-            record.printed = _UnfinishedLines()
+            record.printed = _UnfinishedLines(request_id=record.request_id)
         unfinished: _UnfinishedLines = record.printed
         return unfinished
 

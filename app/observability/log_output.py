@@ -41,6 +41,10 @@ class LogOutput:
         self._waits_from = 0.0
         self._lock = RLock()  # Reentrant, because announcing dropped lines writes a line.
 
+    def renew_lock(self) -> None:
+        """Replace the lock, in a process that was forked while another thread may have held it."""
+        self._lock = RLock()
+
     def write(self, line: bytes) -> None:
         """Write a line, or drop it."""
         with self._lock:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Finish = Callable[[RequestRecord, WSGIEnvironment, Request | None], None]
 
 NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
+OURS = frozenset({"x-request-id", "x-content-type-options"})
 UNHANDLED = "unhandled exception"
 CUT_SHORT = "the application failed after the response had begun"
 CLIENT_GONE = "client disconnected before the response was complete"
@@ -56,12 +57,14 @@ class MeasuredResponse:
 
     def _start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         self._record.status = int(status[:3])
-        # werkzeug sets it, and Flask removes it before the server has read a streamed response. A view may have put a
-        # request of werkzeug's own in its place.
+        # werkzeug sets it, and Flask removes it before the server has read a streamed response. A view may have made
+        # another one from the same environ, which Flask has not routed.
         request = self._environ.get("werkzeug.request")
-        self._request = request if isinstance(request, Request) else None
-        self._headers = headers
-        return self._start(status, [*headers, ("X-Request-ID", self._record.request_id), NO_SNIFFING], exc_info)
+        if isinstance(request, Request) and (request.url_rule or request.routing_exception):
+            self._request = request
+        self._headers = [field for field in headers if field[0].lower() not in OURS]
+        self._headers += [("X-Request-ID", self._record.request_id), NO_SNIFFING]
+        return self._start(status, self._headers, exc_info)
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -75,7 +78,7 @@ class MeasuredResponse:
             self._is_whole = True
             raise
         except BaseException as error:
-            self._context.run(self._fail, error, CUT_SHORT)
+            self._context.run(self._fail, error, CUT_SHORT if self._record.response_bytes else UNHANDLED)
             raise
         self._record.response_bytes += len(chunk)  # type: ignore[operator]
         return chunk

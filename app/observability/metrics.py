@@ -14,7 +14,8 @@ OTHER_METHOD = "_OTHER"
 # The latency objective is 25 ms for 99 of 100 requests: a bucket boundary exactly there makes the share exact.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
-REJECTIONS = (400, 408, 414, 431, 501, 503)
+# 499 is nginx's: the client has left while its request waited.
+REJECTIONS = (400, 408, 414, 431, 499, 501, 503)
 EXITS = ("stopped", "timeout", "crashed")
 
 # The extension neither serves nor measures here: its own measurement misses requests that never reach a view, labels by

@@ -53,6 +53,7 @@ class Scoreboard:
     def detach(self) -> None:
         """Keep what this process does from here on from all others, in a copy."""
         self._cells = memoryview(bytearray(self._cells)).cast("i")
+        self._lock = Lock()  # Another thread may have held the other one at the fork.
 
     def set_state(self, slot: int, state: WorkerState) -> None:
         """Set the state of a worker."""

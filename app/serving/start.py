@@ -80,6 +80,7 @@ def prepare(  # noqa: PLR0913 - each but the first two has a default
             _exit(PORT_TAKEN, f"cannot listen on port {settings.metrics_port}: {error.strerror}", "METRICS_PORT")
         _exit(CANNOT_CREATE, f"cannot create the metric files in {error.filename}: {error.strerror}")
     output.count_dropped = _prepared.count_dropped_line
+    os.register_at_fork(after_in_child=output.renew_lock)
     return _prepared
 
 

@@ -192,7 +192,7 @@ def test_bug_in_debug_mode_is_left_to_the_debugger(app: Flask, client: Client) -
 def test_every_error_has_a_reason(app: Flask, client: Client, log_lines: "Lines") -> None:
     """The line of a request says why it failed, in words that are not the client's."""
     app.add_url_rule("/abort", "abort", view_func=lambda: abort(409, "what the client said"))
-    app.add_url_rule("/own", "own", view_func=lambda: ("what the view says", 499))
+    app.add_url_rule("/own", "own", view_func=lambda: ("what the view says", 498))
     for path in ("/abort", "/own", "/nowhere", "/version"):
         client.get(path)
     assert ["Conflict", "Unknown Status", "Not Found", None] == [line.get("reason") for line in log_lines.json]

@@ -84,8 +84,18 @@ class Connection(asyncio.BufferedProtocol):
         return self.state in {State.WAITING, State.RESPONDING}
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Forget the client."""
-        self._forget()
+        """Forget the client, and free its memory, even if something still refers to this connection."""
+        if self.is_closed:
+            return
+        is_abandoned = self.state is State.WAITING
+        self.state = State.CLOSED
+        self.is_closed = True
+        self._wake_sender()
+        if is_abandoned:
+            self._owner.rejected(self, Rejection(499, "client disconnected while its request waited"))
+        self._reader.begin()
+        self._behind = b""
+        self._owner.closed(self)
 
     def pause_writing(self) -> None:
         """Wait for the client to read."""
@@ -138,7 +148,7 @@ class Connection(asyncio.BufferedProtocol):
     def abort(self, reason: str | None = None) -> None:
         """Close the connection at once, although a response may be on its way."""
         self.cut_reason = reason
-        self._forget()
+        self.connection_lost(None)
         self.transport.abort()
 
     def _go_on(self, now: float) -> None:
@@ -187,14 +197,3 @@ class Connection(asyncio.BufferedProtocol):
         if sent is not None:
             sent.set_result(None)
         return sent is not None
-
-    def _forget(self) -> None:
-        if self.is_closed:
-            return
-        self.state = State.CLOSED
-        self.is_closed = True
-        self._wake_sender()
-        # Free the client's memory, even if something still refers to this connection.
-        self._reader.begin()
-        self._behind = b""
-        self._owner.closed(self)

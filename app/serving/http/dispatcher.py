@@ -40,7 +40,7 @@ class Dispatcher:
         self._service = service
         self._limits = limits
         self._connections = connections
-        self._queue = WorkQueue(limits)
+        self._queue = WorkQueue(limits, service.set_waiting)
         self._pool = ThreadPool(loop, threads, self._finish, self._fill_pool) if threads > 1 else None
         self._ready: deque[Connection] = deque()  # Connections whose response can continue at once.
         self._urgent: deque[Connection] = deque()
@@ -52,6 +52,7 @@ class Dispatcher:
     def closed(self, connection: Connection) -> None:
         """Remove a closed connection, and end the response that was being sent."""
         self._connections.remove(connection)
+        self._queue.discard(connection)
         self._service.count_connections(-1)
         response, connection.response = connection.response, None
         if response is not None:
@@ -83,7 +84,6 @@ class Dispatcher:
             if self._pool is None:
                 self._schedule()
             else:
-                self._service.set_waiting(len(self._queue))  # Until a thread is idle, which may take long.
                 self._fill_pool()
 
     def rejected(self, connection: Connection, rejection: Rejection) -> None:
@@ -98,7 +98,7 @@ class Dispatcher:
     def look_after(self, now: float) -> None:
         """Reject requests that have waited too long and would wait longer, because views occupy all threads."""
         while self._queue.is_too_late(now):
-            self._begin(self._take())
+            self._begin(self._queue.take())
 
     @property
     def is_idle(self) -> bool:
@@ -137,16 +137,11 @@ class Dispatcher:
             if not (has_request or self._urgent or self._ready):
                 return
             if has_request:
-                self._go_on(self._take())
+                self._go_on(self._queue.take())
             for others in (self._urgent, self._ready):
                 if others:
                     self._go_on(others.popleft())
         self._schedule()
-
-    def _take(self) -> Connection:
-        connection = self._queue.take()
-        self._service.set_waiting(len(self._queue))
-        return connection
 
     def _begin(self, connection: Connection) -> Response | None:
         if connection.state is not State.WAITING:
@@ -194,7 +189,7 @@ class Dispatcher:
 
     def _fill_pool(self) -> None:
         while self._pool is not None and self._pool.has_room and self._queue:
-            connection = self._take()
+            connection = self._queue.take()
             response = self._begin(connection)
             if response is not None:
                 self._pool.run(connection, response)

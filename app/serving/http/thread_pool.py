@@ -1,6 +1,7 @@
 """The thread pool that runs the application, for views that wait for something else."""
 
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -62,6 +63,9 @@ class ThreadPool:
 
     def _run(self, connection: Connection, response: Response) -> None:
         failure: BaseException | None = None
+        # A program that a view starts inherits the signals that its thread blocks. This one may have been started while
+        # the worker blocked those that stop it.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         try:
             while not (response.is_exhausted or connection.is_closed):
                 piece = response.read()

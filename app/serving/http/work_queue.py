@@ -1,6 +1,8 @@
 """The queue of requests that wait for the application: first come, first served."""
 
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 
 from app.serving.http.connection import Connection
 from app.serving.http.limits import Limits
@@ -10,11 +12,13 @@ class WorkQueue:
     """Complete requests, in the order of their arrival.
 
     The queue estimates nothing: a new request is late when the first one in the queue has already waited too long.
-    `late` and `too_late` are the reasons to reject a new request, and one that has waited itself.
+    `late` and `too_late` are the reasons to reject a new request, and one that has waited itself. `changed` is told how
+    many wait.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, changed: Callable[[int], None]) -> None:
         self._waiting: deque[Connection] = deque()
+        self._changed = changed
         self._wait = limits.wait
         self.late = f"overloaded: requests have waited for more than {limits.wait:g} s"
         self.too_late = f"overloaded: the request has waited for more than {2 * limits.wait:g} s"
@@ -24,8 +28,6 @@ class WorkQueue:
 
     def is_late(self, now: float) -> bool:
         """Tell whether the first request has waited so long that new ones are rejected."""
-        while self._waiting and self._waiting[0].is_closed:
-            self._waiting.popleft()
         return bool(self._waiting) and now - self._waiting[0].request.received > self._wait
 
     def is_too_late(self, now: float) -> bool:
@@ -35,7 +37,16 @@ class WorkQueue:
     def put(self, connection: Connection) -> None:
         """Add a request."""
         self._waiting.append(connection)
+        self._changed(len(self._waiting))
+
+    def discard(self, connection: Connection) -> None:
+        """Remove a request whose client is gone, if it waits."""
+        with suppress(ValueError):
+            self._waiting.remove(connection)
+            self._changed(len(self._waiting))
 
     def take(self) -> Connection:
         """Remove and return the first request."""
-        return self._waiting.popleft()
+        connection = self._waiting.popleft()
+        self._changed(len(self._waiting))
+        return connection

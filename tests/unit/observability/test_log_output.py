@@ -6,6 +6,7 @@ import select
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -319,3 +320,24 @@ def test_devices(path: str) -> None:
         output.write(LINE)
         assert (path == "/dev/full") == bool(dropped)
         os.dup2(os.open("/dev/null", os.O_WRONLY), stream.fileno())  # Or else the stream could not be closed.
+
+
+def test_a_lock_that_a_fork_has_taken_along(tmp_path: Path) -> None:
+    """A process that was forked while another thread wrote can write."""
+    with (tmp_path / "log").open("w") as stream:
+        output = LogOutput(stream)
+        held, done = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with output._lock:  # noqa: SLF001 - as a thread that waits for a reader
+                held.set()
+                assert done.wait(20)
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        assert held.wait(20)
+        output.renew_lock()  # Here, since a test that forks beside a thread would be warned of.
+        output.write(b"line\n")
+        done.set()
+        thread.join()
+    assert "line\n" == (tmp_path / "log").read_text()

@@ -1,9 +1,10 @@
 """The measuring point: every request passes it once, and its line in the log and the metrics are told the same."""
 
 import asyncio
+import gc
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from io import BytesIO
 from itertools import islice
 from time import monotonic
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, sampling
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -483,18 +484,54 @@ def test_route_where_a_converter_fails(app: Flask, log_lines: "Lines") -> None:
     )
 
 
+def test_a_view_that_sets_our_fields(measure: Callable[..., RequestMiddleware]) -> None:
+    """An answer has one id, that of the log, also where a view hands on the fields of another service."""
+    started: list[tuple[str, str]] = []
+
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [("x-request-id", "other"), ("X-Content-Type-Options", "nosniff"), ("A", "b")])
+        return []
+
+    request = environ(headers={"X-Request-ID": "one"})
+    measure(application)(request, lambda _status, headers, _error: started.extend(headers)).close()  # type: ignore[attr-defined]
+    assert [("A", "b"), ("X-Request-ID", "one"), ("X-Content-Type-Options", "nosniff")] == started
+
+
+def test_a_print_that_outlives_its_request(app: Flask, configured_logs: "Callable[..., Lines]") -> None:
+    """What a thread prints in the context of a request has the id of that request, whichever one is current then."""
+    lines = configured_logs()
+    contexts: list[Context] = []
+    app.add_url_rule("/first", view_func=lambda: contexts.append(copy_context()) or "")  # type: ignore[func-returns-value]
+
+    def free() -> str:
+        contexts.pop().run(print, "late", end="")
+        return ""
+
+    app.add_url_rule("/second", view_func=free)
+    for identity in ("first", "second"):
+        app.test_client().get(f"/{identity}", headers={"X-Request-ID": identity}, buffered=True)
+    gc.collect()
+    assert [("late", "first")] == [
+        (line["event"], line["request_id"]) for line in lines.json if line["event"] != "request"
+    ]
+
+
 def test_the_size_of_what_the_server_answers_is_not_known(
     measure: Callable[..., RequestMiddleware], clock: Clock, log_lines: "Lines"
 ) -> None:
     """Where the application has failed before its first byte, the server answers in its place."""
     with pytest.raises(LookupError):
         serve(measure(answering(Body(clock, error=LookupError()))), environ())
-    assert (500, None) == (log_lines.json[-1]["status"], log_lines.json[-1]["response_bytes"])
+    line = log_lines.json[-1]
+    assert (500, None, "unhandled exception") == (line["status"], line["response_bytes"], line["reason"])
 
 
-def test_a_view_that_makes_a_request_of_its_own(app: Flask, log_lines: "Lines") -> None:
+@pytest.mark.parametrize("kind", [WerkzeugRequest, Request])
+def test_a_view_that_makes_a_request_of_its_own(
+    app: Flask, log_lines: "Lines", kind: Callable[[dict[str, Any]], WerkzeugRequest]
+) -> None:
     """A view may replace the request that werkzeug has put into the environ by one that Flask does not know."""
-    app.add_url_rule("/", view_func=lambda: WerkzeugRequest(request.environ).path)
+    app.add_url_rule("/", view_func=lambda: kind(request.environ).path)
     app.test_client().get("/", buffered=True)
     assert (200, "/") == (log_lines.only["status"], log_lines.only["route"])
 

@@ -58,9 +58,10 @@ class Pair(Owner):
     def rejected(self, connection: Connection, rejection: Rejection) -> None:
         """Answer it, as the dispatcher does."""
         self.rejections.append(rejection)
-        connection.respond()
-        connection.send(b"rejected")
-        connection.end_response(keep_alive=False)
+        if not connection.is_closed:
+            connection.respond()
+            connection.send(b"rejected")
+            connection.end_response(keep_alive=False)
 
     def drained(self, _connection: Connection) -> None:
         """Note it."""
@@ -377,6 +378,7 @@ def test_a_client_that_is_gone_before_the_response(pair: Pair, *, keep_alive: bo
     pair.connection.abort()
     pair.connection.connection_lost(None)
     assert ["opened", "GET at 1", "closed"] == pair.told
+    assert [499] == [rejection.status for rejection in pair.rejections]
     pair.connection.send(b"response")
     pair.connection.end_response(keep_alive=keep_alive)
     pair.connection.buffer_updated(3)

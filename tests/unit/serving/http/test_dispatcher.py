@@ -1,5 +1,6 @@
 """The dispatcher: when the application is called for a request, and what comes of its response."""
 
+import signal
 import socket
 import struct
 import threading
@@ -306,6 +307,25 @@ def test_a_client_that_resets_its_connection_while_it_waits(serve: Serve, applic
     application.gate.set()
     assert [200, 200] == [client.receive().status for client in busy]
     assert "/gone" not in application.log
+    assert ([1, 0], [499]) == (waits[:2], [rejection.status for _, rejection in server.rejections])
+
+
+def test_a_thread_blocks_no_signal(serve: Serve) -> None:
+    """What a view starts can be stopped, although the worker blocks signals until it serves."""
+    blocked: list[object] = []
+
+    def look(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+        start_response("200 OK", [])
+        return []
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        server = serve(look, threads=2)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert 200 == server.client().ask(GET % b"/").status
+    assert [set()] == blocked
 
 
 def test_probes_that_come_together(serve: Serve, application: Application) -> None:

@@ -11,14 +11,14 @@ from app.serving.http.work_queue import WorkQueue
 LIMITS = Limits(body_bytes=100, wait=2.0)
 
 
-def waiting(received: float, *, is_closed: bool = False) -> Any:
+def waiting(received: float) -> Any:
     """Make a connection whose request has arrived at a time."""
-    return SimpleNamespace(request=SimpleNamespace(received=received), is_closed=is_closed)
+    return SimpleNamespace(request=SimpleNamespace(received=received))
 
 
 def queue_of(*connections: Any) -> WorkQueue:
     """Make a queue."""
-    queue = WorkQueue(LIMITS)
+    queue = WorkQueue(LIMITS, lambda _: None)
     for connection in connections:
         queue.put(connection)
     return queue
@@ -39,8 +39,6 @@ def test_requests_are_served_in_their_order() -> None:
         pytest.param([waiting(1.0)], False, id="as long as may be"),
         pytest.param([waiting(0.9)], True, id="longer"),
         pytest.param([waiting(1.0), waiting(0.9)], False, id="the first one counts"),
-        pytest.param([waiting(0.9, is_closed=True)], False, id="its client is gone"),
-        pytest.param([waiting(0.1, is_closed=True), waiting(0.9)], True, id="the first one whose client is there"),
     ],
 )
 def test_overload(connections: list[Any], *, expected: bool) -> None:
@@ -51,7 +49,7 @@ def test_overload(connections: list[Any], *, expected: bool) -> None:
 @pytest.mark.parametrize(("now", "expected"), [(2.0, False), (3.5, False), (5.0, False), (5.1, True)])
 def test_too_late(now: float, *, expected: bool) -> None:
     """The first one has waited for too long at twice the time at which no more come."""
-    assert expected == queue_of(waiting(0.5, is_closed=True), waiting(1.0)).is_too_late(now)
+    assert expected == queue_of(waiting(1.0)).is_too_late(now)
 
 
 def test_end_of_an_overload() -> None:
@@ -60,3 +58,16 @@ def test_end_of_an_overload() -> None:
     assert queue.is_late(3.0)
     queue.take()
     assert not queue.is_late(3.0)
+
+
+def test_how_many_wait() -> None:
+    """Each change is told: a request that comes, one whose turn it is, and one whose client is gone."""
+    told: list[int] = []
+    queue = WorkQueue(LIMITS, told.append)
+    first, gone, stranger = waiting(0.0), waiting(1.0), waiting(2.0)
+    queue.put(first)
+    queue.put(gone)
+    queue.discard(gone)
+    queue.discard(stranger)
+    assert first is queue.take()
+    assert [1, 2, 1, 0] == told
