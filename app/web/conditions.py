@@ -6,6 +6,11 @@ from flask import Flask, request
 from werkzeug.http import parse_date
 
 _DATES = ("HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE")
+
+# A client has one version of a file, or a few. Reading 15 kB of entity tags takes 2.5 ms. Without the field it gets the
+# file once more.
+LONGEST_IF_NONE_MATCH = 1000
+
 _ONE_RANGE = re.compile("bytes=([0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})")
 
 
@@ -19,6 +24,8 @@ def _ignore() -> None:
     for name in _DATES:
         if name in environ and not _can_be_parsed(environ[name]):
             del environ[name]
+    if len(environ.get("HTTP_IF_NONE_MATCH", "")) > LONGEST_IF_NONE_MATCH:
+        del environ["HTTP_IF_NONE_MATCH"]
     if "HTTP_RANGE" in environ and not _has_meaning(environ["HTTP_RANGE"], environ.get("HTTP_IF_RANGE", "")):
         del environ["HTTP_RANGE"]
         environ.pop("HTTP_IF_RANGE", None)

@@ -25,7 +25,7 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 LABELS = {
     "method": {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE", "_OTHER"},
     "route": {"/healthz", "/readyz", "/version", "/openapi.json", "/*", "unmatched", *example.ROUTES, *VIEWS},
-    "status": {"200", "400", "404", "405", "408", "413", "414", "415", "422", "431", "500", "501", "503"},
+    "status": {"200", "400", "404", "405", "408", "413", "414", "415", "422", "431", "499", "500", "501", "503"},
 }
 
 # A request that no client has sent: it stands in the body, or behind the end, of one that a client has.

@@ -30,6 +30,7 @@ def app(tmp_path: Path) -> Flask:
     [
         pytest.param({}, 200, b"0123456789", id="none"),
         pytest.param({"If-None-Match": '"tag"'}, 304, b"", id="known"),
+        pytest.param({"If-None-Match": '"tag",' * 200}, 200, b"0123456789", id="too many tags"),
         pytest.param({"If-Modified-Since": LAST_MODIFIED}, 304, b"", id="not newer"),
         pytest.param({"If-Modified-Since": NO_DATE}, 200, b"0123456789", id="since no date"),
         pytest.param({"If-Unmodified-Since": NO_DATE}, 200, b"0123456789", id="until no date"),

@@ -356,6 +356,23 @@ def test_probes_and_requests_take_turns(serve: Serve, application: Application) 
     assert ["request", "probe"] * 3 == [path[1:-1] for path in application.log[-6:]]
 
 
+def test_a_probe_whose_client_leaves_before_its_turn(serve: Serve, application: Application) -> None:
+    """What has left the queue of all others is looked at in the queue of the probes when its turn comes."""
+    server = serve(application, is_urgent={"/probe"}.__contains__)
+    server.client().ask(GET % b"/before")
+
+    def arrive_and_leave() -> None:
+        (connection,) = server.server._connections  # noqa: SLF001 - in one turn of the event loop
+        data = GET % b"/probe"
+        connection.get_buffer(-1)[: len(data)] = data
+        connection.buffer_updated(len(data))
+        connection.abort()
+
+    server.call(arrive_and_leave)
+    server.turn()
+    assert (["/before"], [499]) == (application.log, [rejection.status for _, rejection in server.rejections])
+
+
 def test_a_probe_whose_client_is_gone(serve: Serve, application: Application) -> None:
     """Also what no thread runs is closed when its client is gone."""
     server = serve(application, threads=2, is_urgent={"/stream-large"}.__contains__)
