@@ -3,6 +3,7 @@
 import io
 import sys
 import threading
+from collections import deque
 from contextvars import Context
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -25,6 +26,9 @@ def capture_output() -> None:
 
 def end_lines() -> None:
     """Log printed text that has no line end yet, before another request continues the line."""
+    while _left_over:
+        text, name, ids = _left_over.popleft()
+        Context().run(_log_line, text, name, **ids)  # Another request may be current.
     record = current_record()
     if record is None or record.printed:
         for stream in (sys.stdout, sys.stderr):
@@ -33,7 +37,7 @@ def end_lines() -> None:
 
 
 class _UnfinishedLines(dict[str, str]):
-    """Unfinished lines by the name of their stream. A line that never ends is logged when its owner is freed.
+    """Unfinished lines by the name of their stream. A line that never ends is logged after its owner is freed.
 
     A request has its own, which tasks and threads that copy its context share. Outside of requests each thread has its
     own: print() writes in pieces, and several threads print at once.
@@ -44,8 +48,11 @@ class _UnfinishedLines(dict[str, str]):
         self._ids = ids
 
     def __del__(self) -> None:
-        for name, text in self.items():
-            Context().run(_log_line, text, name, **self._ids)  # Another request may be current where this one is freed.
+        # Not logged here: the garbage collector may run while this thread holds a lock that a counter takes.
+        _left_over.extend((text, name, self._ids) for name, text in self.items() if text)
+
+
+_left_over: deque[tuple[str, str, dict[str, str]]] = deque()
 
 
 class _Thread(threading.local):

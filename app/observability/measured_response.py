@@ -1,5 +1,6 @@
 """The response, measured while the server reads it."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Self
@@ -113,12 +114,17 @@ class MeasuredResponse:
         return bool(promised) and record.response_bytes > int(promised[0])  # type: ignore[operator]
 
     def __del__(self) -> None:
-        """End the request if nothing closes the response: if nothing read it, a middleware around this one failed."""
+        """Keep a response that nothing has closed for end_abandoned()."""
+        # Not ended here: the garbage collector may run while this thread holds a lock that logging or counting takes.
         if self._is_open:
-            if not (self._is_whole or self._record.response_bytes):
-                self._record.status = 500
-                self._record.reason = NOT_CLOSED
-            self.close()
+            _abandoned.append(self)
+
+    def abandon(self) -> None:
+        """End the request: if nothing has read the response, a middleware around this one has failed."""
+        if not (self._is_whole or self._record.response_bytes):
+            self._record.status = 500
+            self._record.reason = NOT_CLOSED
+        self.close()
 
     def _fail(self, error: BaseException, reason: str) -> None:
         record = self._record
@@ -132,3 +138,12 @@ class MeasuredResponse:
     def _end(self) -> None:
         self._is_open = False
         self._finish(self._record, self._environ, self._request)
+
+
+_abandoned: deque[MeasuredResponse] = deque()
+
+
+def end_abandoned() -> None:
+    """End the requests whose responses have been freed and not closed."""
+    while _abandoned:
+        _abandoned.popleft().abandon()

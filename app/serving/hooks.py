@@ -19,8 +19,9 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from app.observability import traces
 from app.observability.captured_output import end_lines
+from app.observability.measured_response import end_abandoned
 from app.observability.metric_files import FORKED, MetricFiles
-from app.observability.scoreboard import IN_PROGRESS, PID, WorkerState, scoreboard
+from app.observability.scoreboard import IN_PROGRESS, PID, WAITING, WorkerState, scoreboard
 from app.observability.trace_settings import TraceSettings
 from app.serving.addresses import addresses, bind_text, listen_on_all
 from app.serving.cpus import usable_cpus
@@ -146,6 +147,8 @@ class Hooks:
     def worker_exit(self, _arbiter: Any, worker: Any) -> None:
         """Record in the worker that it exits cleanly, if it does, and send its last spans."""
         end = sys.exception()  # gunicorn calls this on the way out.
+        end_abandoned()
+        end_lines()
         if isinstance(end, SystemExit) and not end.code:
             scoreboard.set_state(worker.slot, WorkerState.LEFT)
             traces.stop(self.flush_seconds)
@@ -160,10 +163,12 @@ class Hooks:
             self.metric_files.remove()
 
     def _log_lost(self, slot: int, pid: int) -> None:
-        if lost := scoreboard.read(slot, IN_PROGRESS):
-            # They were not answered. A request that was ending may be logged but not counted: this line says by how
-            # many the log and the counts may differ.
-            structlog.get_logger().error(f"worker {pid} exited with {lost} requests in progress")
+        # They were not answered. A request that was ending may be logged but not counted: this line says by how many
+        # the log and the counts may differ.
+        lost, waiting = scoreboard.read(slot, IN_PROGRESS), scoreboard.read(slot, WAITING)
+        if lost or waiting:
+            others = f", and {waiting} waiting" if waiting else ""
+            structlog.get_logger().error(f"worker {pid} exited with {lost} requests in progress{others}")
 
     def count_dropped_line(self, lines: int = 1) -> None:
         """Count log lines that standard output did not take."""

@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from app.observability import logs
+from app.observability.captured_output import end_lines
 from app.observability.correlation import Trace
 from app.observability.log_output import LogOutput
 from app.observability.logs import configure_logs
@@ -233,11 +234,12 @@ def test_prints_of_threads(configured_logs: "Callable[..., Lines]") -> None:
 
 
 def test_the_last_print_of_a_thread(configured_logs: "Callable[..., Lines]") -> None:
-    """What a thread has printed is a line when the thread ends, with or without the end of a line."""
+    """What a thread has printed is a line after the thread has ended, with or without the end of a line."""
     lines = configured_logs()
     thread = threading.Thread(target=print, args=("last",), kwargs={"end": ""})
     thread.start()
     thread.join()
+    end_lines()  # As at the end of a request.
     assert "last" == lines.only["event"]
 
 

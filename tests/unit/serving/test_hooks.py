@@ -17,7 +17,7 @@ from structlog.contextvars import bind_contextvars, get_contextvars
 from app import create_app
 from app.observability import traces
 from app.observability.metric_files import FORKED
-from app.observability.scoreboard import IN_PROGRESS, STATE, WorkerState, scoreboard
+from app.observability.scoreboard import IN_PROGRESS, STATE, WAITING, WorkerState, scoreboard
 from app.observability.trace_settings import TraceSettings
 from app.serving.gunicorn_logger import GunicornLogger
 from app.serving.hooks import Hooks
@@ -172,20 +172,22 @@ def test_a_worker_takes_a_slot(make_hooks: Make, monkeypatch: pytest.MonkeyPatch
         (WorkerState.LEAVING, False, "crashed"),
     ],
 )
-@pytest.mark.parametrize("lost", [0, 2])
-def test_the_end_of_a_worker(  # noqa: PLR0913 - the columns of the table
-    make_hooks: Make, log_lines: "Lines", state: WorkerState, reason: str, lost: int, *, aborted: bool
+@pytest.mark.parametrize(("lost", "waiting"), [(0, 0), (2, 0), (0, 3)])
+def test_the_end_of_a_worker(  # noqa: PLR0913, PLR0917 - the columns of the table
+    make_hooks: Make, log_lines: "Lines", state: WorkerState, reason: str, lost: int, waiting: int, *, aborted: bool
 ) -> None:
     """A worker that has ended is counted by its reason, gives its slot back, and what it took along is logged."""
     hooks = make_hooks()
     worker = SimpleNamespace(pid=17, slot=scoreboard.take(17), aborted=aborted)
     scoreboard.slot = worker.slot
     scoreboard.count(IN_PROGRESS, lost)
+    scoreboard.put(WAITING, waiting)
     scoreboard.set_state(worker.slot, state)
     before = exits(reason)
     hooks.child_exit(SimpleNamespace(log=GunicornLogger(SimpleNamespace())), worker)
     assert (before + 1, False) == (exits(reason), worker.slot in scoreboard.taken())
     expected = ["worker 17 exited with 2 requests in progress"] if lost else []
+    expected += ["worker 17 exited with 0 requests in progress, and 3 waiting"] if waiting else []
     assert expected == [line["event"] for line in log_lines.json if line["level"] == "error"]
 
 
