@@ -33,6 +33,7 @@ on_starting = _hooks.on_starting
 pre_fork = _hooks.pre_fork
 post_fork = _hooks.post_fork
 post_worker_init = _hooks.post_worker_init
+post_request = _hooks.post_request
 worker_exit = _hooks.worker_exit
 child_exit = _hooks.child_exit
 on_exit = _hooks.on_exit

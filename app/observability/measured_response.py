@@ -1,6 +1,5 @@
 """The response, measured while the server reads it."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Self
@@ -23,6 +22,10 @@ CLIENT_GONE = "client disconnected before the response was complete"
 
 # The key under which our server puts into the environ why it has cut the response short.
 CUT_REASON = "response.cut_reason"
+
+# What a server calls, if it is still there, when it is done with a response that a middleware has not closed. Not left
+# to the garbage collector, which may run while a thread holds the lock of a metric.
+END_REQUEST = "request.end"
 NOT_CLOSED = "a middleware around the application failed"
 BODILESS = frozenset({204, 304})
 
@@ -43,6 +46,7 @@ class MeasuredResponse:
     def start(self, application: "WSGIApplication", start_response: "StartResponse") -> Self:
         """Call the application. If it raises, end the request and raise the error again."""
         self._start = start_response
+        self._environ[END_REQUEST] = self._abandon
         self._context.run(self._call, application)
         return self
 
@@ -113,14 +117,8 @@ class MeasuredResponse:
         promised = [value for name, value in self._headers if name.lower() == "content-length" and value.isdecimal()]
         return bool(promised) and record.response_bytes > int(promised[0])  # type: ignore[operator]
 
-    def __del__(self) -> None:
-        """Keep a response that nothing has closed for end_abandoned()."""
-        # Not ended here: the garbage collector may run while this thread holds a lock that logging or counting takes.
-        if self._is_open:
-            _abandoned.append(self)
-
-    def abandon(self) -> None:
-        """End the request: if nothing has read the response, a middleware around this one has failed."""
+    def _abandon(self) -> None:
+        # If nothing has read the response either, a middleware around this one has failed.
         if not (self._is_whole or self._record.response_bytes):
             self._record.status = 500
             self._record.reason = NOT_CLOSED
@@ -137,13 +135,5 @@ class MeasuredResponse:
 
     def _end(self) -> None:
         self._is_open = False
+        self._environ.pop(END_REQUEST, None)
         self._finish(self._record, self._environ, self._request)
-
-
-_abandoned: deque[MeasuredResponse] = deque()
-
-
-def end_abandoned() -> None:
-    """End the requests whose responses have been freed and not closed."""
-    while _abandoned:
-        _abandoned.popleft().abandon()

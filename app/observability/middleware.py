@@ -12,7 +12,7 @@ from app.observability import metrics, traces
 from app.observability.captured_output import end_lines
 from app.observability.correlation import request_id, trace
 from app.observability.forwarded import Forwarded
-from app.observability.measured_response import UNHANDLED, MeasuredResponse, end_abandoned
+from app.observability.measured_response import UNHANDLED, MeasuredResponse
 from app.observability.request_body import TooLargeBody, body_bytes, is_chunked, receive_chunked
 from app.observability.request_log import write_request
 from app.observability.request_record import ENVIRON_KEY, UNMATCHED, RequestRecord, current_record
@@ -47,7 +47,6 @@ class RequestMiddleware:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterator[bytes]":
         """Serve a request. It ends when the server closes the response, or when the application raises."""
-        end_abandoned()
         record = environ[ENVIRON_KEY] = self.describe(environ)
         record.queued = 0.0
         received = environ.get(RECEIVED_AT)

@@ -19,7 +19,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from app.observability import traces
 from app.observability.captured_output import end_lines
-from app.observability.measured_response import end_abandoned
+from app.observability.measured_response import END_REQUEST
 from app.observability.metric_files import FORKED, MetricFiles
 from app.observability.scoreboard import IN_PROGRESS, PID, WAITING, WorkerState, scoreboard
 from app.observability.trace_settings import TraceSettings
@@ -36,6 +36,10 @@ SHARED_MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile
 
 # The part of the grace in which a worker sends the spans that remain after its last request; at most a quarter of it.
 FLUSH_SECONDS = 1.0
+
+
+# Those for which a worker has handlers that end it.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGHUP)
 
 
 class Hooks:
@@ -105,18 +109,20 @@ class Hooks:
         scoreboard.enter(worker.slot, os.getpid())
         self.metric_files.owner = str(worker.slot)
         self.count_dropped_line(0)  # Opens the files, which takes 15 ms, so that the first request need not.
+        # Before traces start, which register a function that takes longer: no signal may come between.
+        os.register_at_fork(before=_block_signals, after_in_parent=_unblock_signals, after_in_child=self._leave_child)
         if self.trace_settings is not None:
             traces.start(self.trace_settings, self.metric_files.directory)
         worker.hooks = self
-        os.register_at_fork(after_in_child=self._leave_child)
 
     def _leave_child(self) -> None:
         """Detach a process that a view forks, for example by multiprocessing.
 
         It would otherwise take its own SIGTERM for the worker's, and change what the worker has counted.
         """
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGHUP):
+        for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        _unblock_signals()
         self.metric_files.owner = FORKED
         scoreboard.detach()
 
@@ -135,6 +141,11 @@ class Hooks:
 
         copy_context().run(probe)
 
+    def post_request(self, _worker: Any, _request: Any, environ: dict[str, Any], _response: Any) -> None:
+        """End a request whose response a middleware has not closed, on gunicorn's own workers."""
+        if END_REQUEST in environ:
+            environ[END_REQUEST]()
+
     def child_exit(self, _arbiter: Any, worker: Any) -> None:
         """Count a worker that has ended, and free its slot."""
         from app.observability.metrics import worker_exits  # noqa: PLC0415 - see count_dropped_line()
@@ -147,8 +158,6 @@ class Hooks:
     def worker_exit(self, _arbiter: Any, worker: Any) -> None:
         """Record in the worker that it exits cleanly, if it does, and send its last spans."""
         end = sys.exception()  # gunicorn calls this on the way out.
-        end_abandoned()
-        end_lines()
         if isinstance(end, SystemExit) and not end.code:
             scoreboard.set_state(worker.slot, WorkerState.LEFT)
             traces.stop(self.flush_seconds)
@@ -176,3 +185,11 @@ class Hooks:
         from app.observability.metrics import lines_dropped  # noqa: PLC0415
 
         lines_dropped.inc(lines)
+
+
+def _block_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def _unblock_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

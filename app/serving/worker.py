@@ -142,6 +142,8 @@ class Worker(BaseWorker):  # type: ignore[misc]
 
     def _heartbeat(self) -> None:
         self.notify()
+        if self._is_aborted:  # By SystemExit, which the view that it interrupted has caught.
+            self._server.abort()
         if os.getppid() != self.ppid:
             if self.alive:
                 self.log.error("worker %s exiting: lost its master", self.pid)

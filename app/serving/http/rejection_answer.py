@@ -1,11 +1,12 @@
 """The answers that the server gives instead of the application."""
 
+import time
 from typing import TYPE_CHECKING
 
 from app.serving.http.connection import Connection
 from app.serving.http.rejection import Rejection
 from app.serving.http.request import BODY_BYTES, STARTED_AT, make_environ
-from app.serving.http.response import Response, response_bytes
+from app.serving.http.response import Response, date_line
 from app.serving.http.service import Service
 from app.serving.http.state import State
 
@@ -44,3 +45,10 @@ def _answer(connection: Connection, environ: "WSGIEnvironment", rejection: Rejec
         connection.respond()
         connection.send(response_bytes(status, headers, body, has_body=environ["REQUEST_METHOD"] != "HEAD"))
         connection.end_response(keep_alive=False)
+
+
+def response_bytes(status: str, headers: list[tuple[str, str]], body: bytes, *, has_body: bool) -> bytes:
+    """Make a complete response, the last one on its connection."""
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers), date_line(int(time.time()))]
+    lines += [f"Content-Length: {len(body)}", "Connection: close\r\n\r\n"]
+    return "\r\n".join(lines).encode("latin-1") + (body if has_body else b"")

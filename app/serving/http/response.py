@@ -23,6 +23,9 @@ LAST_BYTES = 16 * 1024
 # Why this server has cut a response short; None if the client has closed the connection.
 CUT_REASON = "response.cut_reason"
 
+# What the application wants called, if it is still there, when the server is done with the response.
+END_REQUEST = "request.end"
+
 _log = logging.getLogger(__name__)
 _BODILESS = ("1", "204", "304")
 
@@ -82,6 +85,8 @@ class Response:
             if self._is_aborted():
                 raise
             _log.exception("the application failed to close a response")
+        if END_REQUEST in self.environ:
+            self.environ[END_REQUEST]()
         # Flask keeps a request without a matching view until the next garbage collection.
         self.environ["wsgi.input"] = io.BytesIO()
 
@@ -159,7 +164,7 @@ class Response:
                 continue
             lines.append(f"{name}: {value}")
         if not has_date:
-            lines.append(_date(int(time.time())))
+            lines.append(date_line(int(time.time())))
         self._choose_framing(lines, size)
         # HTTP/1.0 keeps a connection only if both sides say so.
         lines.append("Connection: keep-alive\r\n\r\n" if self.keep_alive else "Connection: close\r\n\r\n")
@@ -184,17 +189,11 @@ class Response:
             self._remaining = 0
 
 
-def response_bytes(status: str, headers: list[tuple[str, str]], body: bytes, *, has_body: bool) -> bytes:
-    """Make a complete response, the last one on its connection."""
-    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers), _date(int(time.time()))]
-    lines += [f"Content-Length: {len(body)}", "Connection: close\r\n\r\n"]
-    return "\r\n".join(lines).encode("latin-1") + (body if has_body else b"")
-
-
 def _has_one_piece(response: Iterable[bytes] | None) -> bool:
     return isinstance(response, list | tuple) and len(response) == 1
 
 
 @lru_cache(maxsize=1)
-def _date(second: int) -> str:
+def date_line(second: int) -> str:
+    """Return the Date field of a response that is made in this second of the epoch."""
     return f"Date: {formatdate(second, usegmt=True)}"

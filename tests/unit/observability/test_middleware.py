@@ -26,7 +26,7 @@ from app.observability import middleware as module
 from app.observability import traces
 from app.observability.captured_output import end_lines
 from app.observability.correlation import Trace
-from app.observability.measured_response import CLIENT_GONE, end_abandoned
+from app.observability.measured_response import CLIENT_GONE, END_REQUEST
 from app.observability.metrics import metrics
 from app.observability.middleware import RequestMiddleware, init_app
 from app.observability.otel.request_span import RequestSpan
@@ -203,31 +203,22 @@ def test_response_that_is_longer_than_it_says(measure: Callable[..., RequestMidd
     assert "reason" not in log_lines.only
 
 
-@pytest.mark.parametrize(("chunks", "reason"), [((b"ab", b"c"), None), ((b"ab",), CLIENT_GONE)])
-def test_response_that_a_middleware_reads_and_does_not_close(
-    measure: Callable[..., RequestMiddleware], log_lines: "Lines", chunks: tuple[bytes, ...], reason: str | None
+@pytest.mark.parametrize(
+    ("read", "status", "reason"),
+    [(0, 500, "a middleware around the application failed"), (1, 200, CLIENT_GONE), (3, 200, None)],
+)
+def test_response_that_nothing_closes(
+    measure: Callable[..., RequestMiddleware], log_lines: "Lines", read: int, status: int, reason: str | None
 ) -> None:
-    """The request ends when the middleware lets go of its response, as one that has been answered."""
-    response = measure(answering([b"ab", b"c"]))(environ(), ignore_start)
-    assert chunks == tuple(islice(response, len(chunks) + (reason is None)))
-    del response
-    assert [] == log_lines.json  # Not at once: the garbage collector may run anywhere.
-    end_abandoned()
-    assert (200, reason) == (log_lines.only["status"], log_lines.only.get("reason"))
-
-
-def test_response_that_is_never_closed(measure: Callable[..., RequestMiddleware], log_lines: "Lines") -> None:
-    """Where a middleware around this one fails, the request ends before the next one begins."""
-    before = count(status=500)
-    measured = measure(answering([b"ab"]))
-    measured(environ(), ignore_start)
-    serve(measured, environ())
-    line = log_lines.json[0]
-    assert (500, "a middleware around the application failed", before + 1) == (
-        line["status"],
-        line["reason"],
-        count(status=500),
-    )
+    """Where a middleware around this one fails, or reads and does not close, the server ends the request."""
+    before = count(status=status)
+    request = environ()
+    response = measure(answering([b"ab", b"c"]))(request, ignore_start)
+    assert min(read, 2) == len(list(islice(response, read)))
+    request[END_REQUEST]()
+    line = log_lines.only
+    assert (status, reason, before + 1) == (line["status"], line.get("reason"), count(status=status))
+    assert END_REQUEST not in request
 
 
 @pytest.mark.parametrize(
@@ -434,7 +425,6 @@ def test_rejection(measure: Callable[..., RequestMiddleware], log_lines: "Lines"
 
 def test_in_progress(measure: Callable[..., RequestMiddleware]) -> None:
     """A request is in progress from its call to its end."""
-    end_abandoned()  # Of the tests before.
     before = sum(scoreboard.column(IN_PROGRESS))
     response = measure(answering([]))(environ(), ignore_start)
     assert before + 1 == sum(scoreboard.column(IN_PROGRESS))

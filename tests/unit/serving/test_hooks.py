@@ -84,25 +84,28 @@ def test_workers_that_the_master_has_killed(make_hooks: Make, log_lines: "Lines"
 
 def test_a_process_that_a_view_forks(make_hooks: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends by SIGTERM as any process does, and its worker's counts stay as they are."""
-    registered: list[Callable[[], None]] = []
-    monkeypatch.setattr(os, "register_at_fork", lambda **when: registered.append(when["after_in_child"]))
+    registered: list[dict[str, Callable[[], None]]] = []
+    monkeypatch.setattr(os, "register_at_fork", lambda **when: registered.append(when))
     hooks = make_hooks()
     hooks.on_starting(None)
     worker = SimpleNamespace()
     hooks.pre_fork(None, worker)
     hooks.post_fork(None, worker)
-    (leave_child,) = registered  # Here: what measures coverage registers more, in the child.
+    (at_fork,) = registered  # Here: what measures coverage registers more, in the child.
     counter = Counter("children", "Children.", registry=CollectorRegistry())
     counter.inc(10)
     reader, writer = os.pipe()
+    at_fork["before"]()
     pid = os.fork()
     if pid == 0:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
-        leave_child()
+        at_fork["after_in_child"]()
         counter.inc()
         os.write(writer, b"x")
         while True:
             signal.pause()
+    at_fork["after_in_parent"]()
+    assert set() == signal.pthread_sigmask(signal.SIG_BLOCK, ())
     os.read(reader, 1)
     os.kill(pid, signal.SIGTERM)
     assert -signal.SIGTERM == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -128,6 +131,15 @@ def test_what_a_forked_process_leaves(make_hooks: Make) -> None:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+
+
+def test_a_request_that_is_still_open(make_hooks: Make) -> None:
+    """What a middleware has not closed ends behind the request on gunicorn's own workers."""
+    ended: list[None] = []
+    hooks = make_hooks()
+    hooks.post_request(None, None, {}, None)
+    hooks.post_request(None, None, {"request.end": lambda: ended.append(None)}, None)
+    assert [None] == ended
 
 
 def test_what_was_printed_before_the_start(make_hooks: Make, configured_logs: Callable[..., "Lines"]) -> None:

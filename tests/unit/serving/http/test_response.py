@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.serving.http.response import Response, response_bytes
+from app.serving.http.rejection_answer import response_bytes
+from app.serving.http.response import Response
 
 if TYPE_CHECKING:
     from tests.support.log_lines import Lines
