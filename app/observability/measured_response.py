@@ -26,7 +26,7 @@ CUT_REASON = "response.cut_reason"
 # What a server calls, if it is still there, when it is done with a response that a middleware has not closed. Not left
 # to the garbage collector, which may run while a thread holds the lock of a metric.
 END_REQUEST = "request.end"
-NOT_CLOSED = "a middleware around the application failed"
+MIDDLEWARE_FAILED = "a middleware around the application failed"
 BODILESS = frozenset({204, 304})
 
 
@@ -117,11 +117,12 @@ class MeasuredResponse:
         promised = [value for name, value in self._headers if name.lower() == "content-length" and value.isdecimal()]
         return bool(promised) and record.response_bytes > int(promised[0])  # type: ignore[operator]
 
-    def _abandon(self) -> None:
-        # If nothing has read the response either, a middleware around this one has failed.
-        if not (self._is_whole or self._record.response_bytes):
+    def _abandon(self, failure: BaseException | None) -> None:
+        self._is_whole = True  # As far as the middleware wanted it.
+        if failure is not None:
             self._record.status = 500
-            self._record.reason = NOT_CLOSED
+            self._record.reason = MIDDLEWARE_FAILED
+            self._record.error = type(failure).__name__
         self.close()
 
     def _fail(self, error: BaseException, reason: str) -> None:

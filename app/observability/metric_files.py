@@ -8,14 +8,15 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 from prometheus_client import Metric, values
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 MASTER = "master"
-# The owner of what nothing reads: the counts of processes that views fork. In files of their own these would pile up,
-# 270 kB for each process, and in those of the worker they would overwrite its counts.
+# The owner of what nothing reads: the counts of processes that views fork. Their files are removed after them, or would
+# pile up, 270 kB for each process. In those of the worker they would overwrite its counts.
 FORKED = "forked"
 PREFIX = "app-metrics-"
 LOCK = "lock"
@@ -55,18 +56,24 @@ class MetricFiles(Collector):
         for file in list(self.directory.glob(f"*_{MASTER}.db")):
             if file.name.startswith("gauge_") and "sum_" not in file.name:
                 # The least, the greatest or the latest value: a 0 of a process that has set none would be false.
-                if not any(value for _, value, *_ in MmapedDict.read_all_values_from_file(file)):
-                    file.unlink()
+                values_set = [value for value in MmapedDict.read_all_values_from_file(file) if value[1]]
+                file.unlink()
+                if values_set:
+                    _write(file, values_set)
                 continue
             first, *others = [file.with_name(file.name.replace(MASTER, str(slot))) for slot in range(slots)]
             shutil.copyfile(file, first)
             # The master's own files keep what modules have counted while they were imported.
-            zeros = MmapedDict(first)
-            for key, _, _ in list(zeros.read_all_values()):
-                zeros.write_value(key, 0.0, 0.0)
-            zeros.close()
+            _write(first, [(key, 0.0, 0.0) for key, *_ in MmapedDict.read_all_values_from_file(first)])
             for other in others:
                 shutil.copyfile(first, other)
+
+    def detach(self) -> None:
+        """Count in files that nothing reads, in a process that a view has forked."""
+        for file in self.directory.glob(f"*_{FORKED}-*.db"):
+            if not psutil.pid_exists(int(file.stem.rpartition("-")[2])):
+                file.unlink(missing_ok=True)
+        self.owner = f"{FORKED}-{os.getpid()}"
 
     def _check_room(self, size: int) -> None:
         # The files are mapped into memory. If there is no room for a page, the kernel does not return an error but
@@ -80,7 +87,7 @@ class MetricFiles(Collector):
         """Add up the values of all slots."""
         # A new file is empty until its first write, and would fail the whole scrape.
         files = [str(file) for file in self.directory.glob("*.db") if file.stat().st_size > 0]
-        files = [file for file in files if not file.endswith(f"_{FORKED}.db")]
+        files = [file for file in files if f"_{FORKED}-" not in file]
         return MultiProcessCollector.merge(files)
 
     def remove(self) -> None:
@@ -104,3 +111,10 @@ def _remove_orphans(parent: Path) -> None:
         with suppress(OSError), path.open("rb") as lock:  # Another user's, or still in use.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path.parent)
+
+
+def _write(file: Path, new_values: Iterable[tuple[str, float, float]]) -> None:
+    values_of_file = MmapedDict(file)
+    for key, value, timestamp, *_ in new_values:
+        values_of_file.write_value(key, value, timestamp)
+    values_of_file.close()

@@ -1,5 +1,6 @@
 """The one measuring point: a WSGI middleware that logs and counts each request once, when it ends."""
 
+import os
 from contextlib import suppress
 from contextvars import copy_context
 from time import monotonic
@@ -94,6 +95,8 @@ class RequestMiddleware:
         metrics.count_rejection(record)
 
     def _finish(self, record: RequestRecord, environ: "WSGIEnvironment", request: Request | None) -> None:
+        if scoreboard.is_detached:
+            os._exit(1)  # A process that a view has forked did not exit: it must not answer as a second worker.
         record.duration = monotonic() - record.received
         if record.status >= 400:  # noqa: PLR2004 - the first error
             record.reason = record.reason or title(record.status)

@@ -34,6 +34,7 @@ class Scoreboard:
         self._used = capacity * COLUMNS  # The cell with the number of slots ever taken: readers skip all others.
         self._stops = self._used + 1
         self.capacity = capacity
+        self.is_detached = False
         self.slot = 0  # This process's own; a process that no master started keeps the first one.
         self._lock = Lock()  # For this process's threads, which all write to its slot.
 
@@ -54,6 +55,7 @@ class Scoreboard:
         """Keep what this process does from here on from all others, in a copy."""
         self._cells = memoryview(bytearray(self._cells)).cast("i")
         self._lock = Lock()  # Another thread may have held the other one at the fork.
+        self.is_detached = True
 
     def set_state(self, slot: int, state: WorkerState) -> None:
         """Set the state of a worker."""

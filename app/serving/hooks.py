@@ -20,7 +20,7 @@ from prometheus_client.multiprocess import mark_process_dead
 from app.observability import traces
 from app.observability.captured_output import end_lines
 from app.observability.measured_response import END_REQUEST
-from app.observability.metric_files import FORKED, MetricFiles
+from app.observability.metric_files import MetricFiles
 from app.observability.scoreboard import IN_PROGRESS, PID, WAITING, WorkerState, scoreboard
 from app.observability.trace_settings import TraceSettings
 from app.serving.addresses import addresses, bind_text, listen_on_all
@@ -123,7 +123,7 @@ class Hooks:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         _unblock_signals()
-        self.metric_files.owner = FORKED
+        self.metric_files.detach()
         scoreboard.detach()
 
     def post_worker_init(self, worker: Any) -> None:
@@ -144,7 +144,7 @@ class Hooks:
     def post_request(self, _worker: Any, _request: Any, environ: dict[str, Any], _response: Any) -> None:
         """End a request whose response a middleware has not closed, on gunicorn's own workers."""
         if END_REQUEST in environ:
-            environ[END_REQUEST]()
+            environ[END_REQUEST](sys.exception())  # gunicorn calls this on the way out, too.
 
     def child_exit(self, _arbiter: Any, worker: Any) -> None:
         """Count a worker that has ended, and free its slot."""
@@ -153,7 +153,7 @@ class Hooks:
         mark_process_dead(worker.slot)  # type: ignore[no-untyped-call]
         self._log_lost(worker.slot, worker.pid)
         has_left = scoreboard.release(worker.slot)
-        worker_exits.labels("stopped" if has_left else "timeout" if worker.aborted else "crashed").inc()
+        worker_exits.labels("timeout" if worker.aborted else "stopped" if has_left else "crashed").inc()
 
     def worker_exit(self, _arbiter: Any, worker: Any) -> None:
         """Record in the worker that it exits cleanly, if it does, and send its last spans."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers.base import Worker as BaseWorker
 
+from app.observability.measured_response import MIDDLEWARE_FAILED
 from app.observability.request_log import PROBES
 from app.observability.request_record import ENVIRON_KEY, RequestRecord
 from app.observability.scoreboard import CONNECTIONS, STATE, WAITING, WorkerState, scoreboard
@@ -179,10 +180,11 @@ class Worker(BaseWorker):  # type: ignore[misc]
             record.reason = rejection.reason
             record.duration = monotonic() - environ[STARTED_AT]
             record.request_bytes = environ[BODY_BYTES]
-            record.response_bytes = 0 if record.method == HTTPMethod.HEAD else len(body)
+            has_body = rejection.is_sent and record.method != HTTPMethod.HEAD
+            record.response_bytes = len(body) if has_body else 0
             self._log_failure(rejection, record)
             self._middleware.reject(record, environ)
-        elif known.error is None:  # A middleware around the measured application has failed.
+        elif known.reason == MIDDLEWARE_FAILED:
             self._log_failure(rejection, record)
         headers = problem_headers(record.request_id)
         if rejection.status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -92,7 +92,8 @@ class Connection(asyncio.BufferedProtocol):
         self.is_closed = True
         self._wake_sender()
         if is_abandoned:
-            self._owner.rejected(self, Rejection(499, "client disconnected while its request waited"))
+            status, reason = (503, self.cut_reason) if self.cut_reason else (499, "client disconnected while it waited")
+            self._owner.rejected(self, Rejection(status, reason, is_sent=False))
         self._reader.begin()
         self._behind = b""
         self._owner.closed(self)

@@ -130,17 +130,21 @@ class Dispatcher:
 
     def _run_turn(self) -> None:
         until = time.monotonic() + TURN_SECONDS
-        # Serve one of each kind in turn: no flood keeps probes waiting until a busy process is restarted, no flood of
-        # probes keeps requests waiting, and neither does an endless stream.
-        while time.monotonic() < until:
+        # Probes get as much time as the request before them took: no flood keeps probes waiting until a busy process is
+        # restarted, no flood of probes keeps requests waiting, and neither does an endless stream.
+        while (began := time.monotonic()) < until:
             has_request = self._queue and self._pool is None
             if not (has_request or self._urgent or self._ready):
                 return
             if has_request:
                 self._go_on(self._queue.take())
-            for others in (self._urgent, self._ready):
-                if others:
-                    self._go_on(others.popleft())
+            probes_until = 2 * time.monotonic() - began
+            while self._urgent:
+                self._go_on(self._urgent.popleft())
+                if time.monotonic() >= probes_until:
+                    break
+            if self._ready:
+                self._go_on(self._ready.popleft())
         self._schedule()
 
     def _begin(self, connection: Connection) -> Response | None:
@@ -171,7 +175,7 @@ class Dispatcher:
                     self._ready.append(connection)  # The others have their turn before the next piece.
                     return
         except BaseException as error:  # SystemExit too: whatever a view raises ends only its own request.
-            response.close()
+            response.close(failure=error)
             if self._service.is_aborted():
                 raise
             self._finish(connection, response, error)

@@ -41,7 +41,7 @@ def fail(connection: Connection, response: Response, failure: BaseException, ser
 
 def _answer(connection: Connection, environ: "WSGIEnvironment", rejection: Rejection, service: Service) -> None:
     status, headers, body = service.answer_rejection(environ, rejection)
-    if not connection.is_closed:
+    if rejection.is_sent:
         connection.respond()
         connection.send(response_bytes(status, headers, body, has_body=environ["REQUEST_METHOD"] != "HEAD"))
         connection.end_response(keep_alive=False)

@@ -23,7 +23,7 @@ LAST_BYTES = 16 * 1024
 # Why this server has cut a response short; None if the client has closed the connection.
 CUT_REASON = "response.cut_reason"
 
-# What the application wants called, if it is still there, when the server is done with the response.
+# What the application wants called, if it is still there, when the server is done: with the exception, or None.
 END_REQUEST = "request.end"
 
 _log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Response:
             self.close()
         return data
 
-    def close(self, cut_reason: str | None = None) -> None:
+    def close(self, cut_reason: str | None = None, failure: BaseException | None = None) -> None:
         """End the call, so that the application can release what the response used. What goes wrong is logged."""
         self.environ[CUT_REASON] = cut_reason
         close = getattr(self._iterable, "close", None)
@@ -86,7 +86,7 @@ class Response:
                 raise
             _log.exception("the application failed to close a response")
         if END_REQUEST in self.environ:
-            self.environ[END_REQUEST]()
+            self.environ[END_REQUEST](failure)
         # Flask keeps a request without a matching view until the next garbage collection.
         self.environ["wsgi.input"] = io.BytesIO()
 

@@ -67,14 +67,17 @@ class ThreadPool:
         # the worker blocked those that stop it.
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         try:
-            while not (response.is_exhausted or connection.is_closed):
+            while True:
+                # Even if the client has gone meanwhile: the application logs and counts what was handed to it.
                 piece = response.read()
                 # The event loop may have stopped by now, if the client is gone, and would send nothing.
                 if piece and not connection.is_closed and not self._wait_for(self._send(connection, response, piece)):
                     return
+                if response.is_exhausted or connection.is_closed:
+                    break
         except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends one request and not the worker
             failure = error
-        response.close(connection.cut_reason)
+        response.close(connection.cut_reason, failure)
         self._loop.call_soon_threadsafe(self._end, connection, response, failure)
 
     def _wait_for(self, sending: Coroutine[object, object, bool]) -> bool:

@@ -1,6 +1,7 @@
 """The files behind the metrics: by slot, so that they outlive workers and do not pile up."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,33 @@ def test_a_gauge_that_some_process_has_not_set(files: MetricFiles, mode: Any, at
     registry = CollectorRegistry()
     registry.register(files)
     assert expected == registry.get_sample_value("level")
+
+
+def test_a_gauge_beside_one_that_a_module_has_set(files: MetricFiles) -> None:
+    """Gauges of one mode share a file, and the 0 of one that the master has not set is not that of another."""
+    gauges = [Gauge(name, ".", registry=CollectorRegistry(), multiprocess_mode="max") for name in ("one", "other")]
+    gauges[0].set(1)
+    files.prepare(2)
+    files.owner = "1"
+    gauges[1].set(-7)
+    gauges[0].set(0)
+    registry = CollectorRegistry()
+    registry.register(files)
+    assert [1, -7] == [registry.get_sample_value(name) for name in ("one", "other")]
+
+
+def test_what_forked_processes_count(files: MetricFiles, counter: Counter) -> None:
+    """It is not exported, and its files go when its process has gone."""
+    counter.labels("a").inc()
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    (files.directory / f"counter_forked-{ended.pid}.db").touch()
+    files.detach()
+    counter.labels("a").inc()
+    assert 1 == total(files, "a")
+    assert {"counter_master.db", f"counter_forked-{os.getpid()}.db"} == names(files)
+    files.detach()
+    assert {"counter_master.db", f"counter_forked-{os.getpid()}.db"} == names(files)
 
 
 def test_prepared_slots_take_their_memory_at_once(files: MetricFiles, counter: Counter) -> None:

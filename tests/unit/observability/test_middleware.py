@@ -26,7 +26,7 @@ from app.observability import middleware as module
 from app.observability import traces
 from app.observability.captured_output import end_lines
 from app.observability.correlation import Trace
-from app.observability.measured_response import CLIENT_GONE, END_REQUEST
+from app.observability.measured_response import END_REQUEST
 from app.observability.metrics import metrics
 from app.observability.middleware import RequestMiddleware, init_app
 from app.observability.otel.request_span import RequestSpan
@@ -203,22 +203,29 @@ def test_response_that_is_longer_than_it_says(measure: Callable[..., RequestMidd
     assert "reason" not in log_lines.only
 
 
+@pytest.mark.parametrize("read", [0, 1, 3])
 @pytest.mark.parametrize(
-    ("read", "status", "reason"),
-    [(0, 500, "a middleware around the application failed"), (1, 200, CLIENT_GONE), (3, 200, None)],
+    ("failure", "status", "error", "reason"),
+    [(None, 200, None, None), (KeyError("a"), 500, "KeyError", "a middleware around the application failed")],
 )
-def test_response_that_nothing_closes(
-    measure: Callable[..., RequestMiddleware], log_lines: "Lines", read: int, status: int, reason: str | None
+def test_response_that_nothing_closes(  # noqa: PLR0913, PLR0917 - the columns of the table
+    measure: Callable[..., RequestMiddleware],
+    log_lines: "Lines",
+    failure: Exception | None,
+    status: int,
+    error: str | None,
+    reason: str | None,
+    read: int,
 ) -> None:
-    """Where a middleware around this one fails, or reads and does not close, the server ends the request."""
+    """Where a middleware around this one fails, or does not close what it has read, the server ends the request."""
     before = count(status=status)
     request = environ()
     response = measure(answering([b"ab", b"c"]))(request, ignore_start)
     assert min(read, 2) == len(list(islice(response, read)))
-    request[END_REQUEST]()
+    request[END_REQUEST](failure)
     line = log_lines.only
-    assert (status, reason, before + 1) == (line["status"], line.get("reason"), count(status=status))
-    assert END_REQUEST not in request
+    assert (status, error, reason) == (line["status"], line.get("error"), line.get("reason"))
+    assert (before + 1, False) == (count(status=status), END_REQUEST in request)
 
 
 @pytest.mark.parametrize(
@@ -701,3 +708,14 @@ def test_an_exception_outside_of_a_server(app: Flask) -> None:
     app.config["PROPAGATE_EXCEPTIONS"] = True
     with app.test_request_context("/"), pytest.raises(LookupError):
         app.handle_exception(LookupError("secret"))
+
+
+def test_a_forked_process_answers_nothing(app: Flask, log_lines: "Lines", monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that a view has forked, and that goes on as if it were the worker, ends before its response does."""
+    ended: list[int] = []
+    monkeypatch.setattr(scoreboard, "is_detached", True)
+    monkeypatch.setattr(module.os, "_exit", ended.append)
+    app.add_url_rule("/", view_func=lambda: "")
+    app.test_client().get("/", buffered=True)
+    assert [1] == ended
+    assert "request" in [line["event"] for line in log_lines.json]  # Since the test goes on.

@@ -125,21 +125,27 @@ def test_what_a_forked_process_leaves(make_hooks: Make) -> None:
     try:
         hooks._leave_child()  # noqa: SLF001 - what is registered for it
         assert [signal.SIG_DFL] * 5 == [signal.getsignal(number) for number in numbers]
-        assert FORKED == hooks.metric_files.owner
+        assert f"{FORKED}-{os.getpid()}" == hooks.metric_files.owner
+        assert scoreboard.is_detached
         scoreboard.request_stop()
         assert 0 == cells[-1]
     finally:
+        scoreboard.is_detached = False
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
 
 
 def test_a_request_that_is_still_open(make_hooks: Make) -> None:
     """What a middleware has not closed ends behind the request on gunicorn's own workers."""
-    ended: list[None] = []
+    ended: list[BaseException | None] = []
     hooks = make_hooks()
     hooks.post_request(None, None, {}, None)
-    hooks.post_request(None, None, {"request.end": lambda: ended.append(None)}, None)
-    assert [None] == ended
+    hooks.post_request(None, None, {"request.end": ended.append}, None)
+    failure = LookupError()
+    with suppress(LookupError), ExitStack() as stack:
+        stack.callback(hooks.post_request, None, None, {"request.end": ended.append}, None)
+        raise failure
+    assert [None, failure] == ended
 
 
 def test_what_was_printed_before_the_start(make_hooks: Make, configured_logs: Callable[..., "Lines"]) -> None:
@@ -181,6 +187,7 @@ def test_a_worker_takes_a_slot(make_hooks: Make, monkeypatch: pytest.MonkeyPatch
     [
         (WorkerState.LEFT, False, "stopped"),
         (WorkerState.SERVING, True, "timeout"),
+        (WorkerState.LEFT, True, "timeout"),
         (WorkerState.LEAVING, False, "crashed"),
     ],
 )

@@ -139,8 +139,8 @@ def test_a_failure_around_the_measured_application(make_worker: Callable[..., Wo
     run_while(worker, lambda: get(worker.port, "/healthz"))
     line, bug = [line for line in log_lines.json if "request_id" in line]
     assert ("unhandled exception", True) == (bug["event"], "a secret" in bug["traceback"])
-    expected = (bug["request_id"], 500, "a middleware around the application failed")
-    assert expected == (line["request_id"], line["status"], line["reason"])
+    expected = (bug["request_id"], 500, "LookupError", "a middleware around the application failed")
+    assert expected == (line["request_id"], line["status"], line["error"], line["reason"])
     assert 0 == scoreboard.read(worker.slot, IN_PROGRESS)
 
 
@@ -174,6 +174,14 @@ def test_a_signal_takes_nothing_from_the_request_that_it_interrupts(
 
     copy_context().run(interrupt)
     assert [{}] == [context.run(get_contextvars) for context in contexts]
+
+
+def test_a_client_that_does_not_wait(make_worker: Callable[..., Worker], log_lines: "Lines") -> None:
+    """The line of a request that nothing answers says that nothing was sent."""
+    service = make_worker()._service()  # noqa: SLF001 - the answer, without a server
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "request.started_at": 0.0, "request.body_bytes": 0}
+    service.answer_rejection(environ, Rejection(499, "gone", is_sent=False))
+    assert (499, 0, "warning") == (log_lines.only["status"], log_lines.only["response_bytes"], log_lines.only["level"])
 
 
 def test_overload_is_told_when_to_come_back(make_worker: Callable[..., Worker]) -> None:

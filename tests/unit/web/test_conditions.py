@@ -51,6 +51,13 @@ def test_conditions(app: Flask, headers: dict[str, str], status: int, body: byte
         assert (status, body) == (response.status_code, response.data)
 
 
+@pytest.mark.parametrize(("tags", "status"), [('"tag"', 200), ('"other"', 412), ('"tag",' * 200, 431)])
+def test_if_match(app: Flask, tags: str, status: int) -> None:
+    """A condition under which alone something may change is not ignored, however long it is."""
+    with app.test_client().get("/", headers={"If-Match": tags}) as response:
+        assert status == response.status_code
+
+
 def test_range_of_a_head(app: Flask) -> None:
     """A range is for GET alone."""
     with app.test_client().head("/", headers={"Range": "bytes=2-3"}) as response:

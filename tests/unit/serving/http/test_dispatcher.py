@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.serving.http import connection
+from app.serving.http import connection, dispatcher
 from app.serving.http.limits import Limits
 from app.serving.http.request import BODY_BYTES, STARTED_AT
 from tests.support.http_client import Client, post, post_chunked
@@ -340,20 +340,33 @@ def test_probes_that_come_together(serve: Serve, application: Application) -> No
     assert [b"/probe"] * 3 == [probe.receive().body for probe in probes]
 
 
-def test_probes_and_requests_take_turns(serve: Serve, application: Application) -> None:
-    """Neither a flood of probes nor one of requests keeps those of the other kind waiting."""
-    server = serve(application, is_urgent=lambda path: path.startswith("/probe"))
+@pytest.mark.parametrize(
+    ("cost", "expected"), [(0.4, ["request", *["probe"] * 3, "request", "request"]), (2.0, ["request", "probe"] * 3)]
+)
+def test_probes_and_requests_take_turns(
+    serve: Serve, application: Application, monkeypatch: pytest.MonkeyPatch, cost: float, expected: list[str]
+) -> None:
+    """Probes get as much time as the request before them took, and one its turn: no flood starves the other."""
+    clock = SimpleNamespace(now=0.0)
+    costs = {"/request": 1.0, "/probe": cost}
+
+    def spend(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        clock.now += costs.get(environ["PATH_INFO"], 0.0)
+        return application(environ, start_response)
+
+    server = serve(spend, is_urgent={"/probe"}.__contains__)
+    monkeypatch.setattr(dispatcher, "time", SimpleNamespace(monotonic=lambda: clock.now))
     busy, *clients = [server.client() for _ in range(7)]
     for client in clients:
         client.ask(GET % b"/before")
     busy.send(GET % b"/wait")
     assert application.entered.acquire(timeout=20)
-    for kind in (b"/request", b"/probe"):
-        for number in range(3):
-            clients.pop().send(GET % (kind + b"%d" % number))
+    for path in (b"/request", b"/probe"):
+        for _ in range(3):
+            clients.pop().send(GET % path)
     application.gate.set()
     server.wait_until(lambda: len(application.log) == 13)
-    assert ["request", "probe"] * 3 == [path[1:-1] for path in application.log[-6:]]
+    assert expected == [path[1:] for path in application.log[-6:]]
 
 
 def test_a_probe_whose_client_leaves_before_its_turn(serve: Serve, application: Application) -> None:

@@ -4,11 +4,13 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from app.serving.http.limits import Limits
+from app.serving.http.response import Response
 from app.serving.http.thread_pool import ThreadPool
 
 if TYPE_CHECKING:
@@ -85,6 +87,23 @@ def test_a_response_stays_in_its_thread(serve: Serve) -> None:
     server.wait_until(lambda: server.served)
     assert (4, 1) == (len(threads), len(set(threads)))
     assert threads[0].name.startswith("application")
+
+
+def test_what_a_thread_was_given_is_run(loop: asyncio.AbstractEventLoop) -> None:
+    """The application is called although the client has gone before the thread could begin: it logs and counts."""
+    called: list[str] = []
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        called.append(environ["REQUEST_METHOD"])
+        start_response("200 OK", [])
+        return [b"x"]
+
+    pool = ThreadPool(loop, 2, lambda *_: loop.stop(), lambda: None)
+    response = Response(application, {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}, keep_alive=True)
+    pool.run(SimpleNamespace(is_closed=True, cut_reason=None), response)  # type: ignore[arg-type]
+    loop.run_forever()
+    pool.close()
+    assert ["GET"] == called
 
 
 def test_threads_that_do_not_start(loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
