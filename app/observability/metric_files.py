@@ -46,6 +46,9 @@ class MetricFiles(Collector):
             raise OSError(error.errno, error.strerror, str(parent)) from None
         # prometheus_client reads this variable each time it opens a file.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self.directory)
+        os.unsetenv(
+            "PROMETHEUS_MULTIPROC_DIR"
+        )  # The programs that a view starts do not inherit it, and count nothing here.
         values.ValueClass = values.MultiProcessValue(lambda: self.owner)
 
     def prepare(self, slots: int) -> None:

@@ -158,6 +158,7 @@ class Hooks:
     def worker_exit(self, _arbiter: Any, worker: Any) -> None:
         """Record in the worker that it exits cleanly, if it does, and send its last spans."""
         end = sys.exception()  # gunicorn calls this on the way out.
+        end_lines()
         if isinstance(end, SystemExit) and not end.code:
             scoreboard.set_state(worker.slot, WorkerState.LEFT)
             traces.stop(self.flush_seconds)

@@ -43,7 +43,7 @@ class Dispatcher:
         self._queue = WorkQueue(limits, service.set_waiting)
         self._pool = ThreadPool(loop, threads, self._finish, self._fill_pool) if threads > 1 else None
         self._ready: deque[Connection] = deque()  # Connections whose response can continue at once.
-        self._urgent: deque[Connection] = deque()
+        self._urgent = WorkQueue(limits, lambda _: None)
 
     def opened(self, connection: Connection) -> None:
         """Add a new connection."""
@@ -53,6 +53,7 @@ class Dispatcher:
         """Remove a closed connection, and end the response that was being sent."""
         self._connections.remove(connection)
         self._queue.discard(connection)
+        self._urgent.discard(connection)
         self._service.count_connections(-1)
         response, connection.response = connection.response, None
         if response is not None:
@@ -75,7 +76,7 @@ class Dispatcher:
         if self.rejects_after is not None and connection.served and connection.request.started > self.rejects_after:
             self.rejected(connection, Rejection(503, STOPPING))
         elif self._service.is_urgent(connection.request.target):
-            self._urgent.append(connection)
+            self._urgent.put(connection)
             self._schedule()
         elif self._queue.is_late(now):
             self.rejected(connection, Rejection(503, self._queue.late))
@@ -140,7 +141,7 @@ class Dispatcher:
                 self._go_on(self._queue.take())
             probes_until = 2 * time.monotonic() - began
             while self._urgent:
-                self._go_on(self._urgent.popleft())
+                self._go_on(self._urgent.take())
                 if time.monotonic() >= probes_until:
                     break
             if self._ready:

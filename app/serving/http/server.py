@@ -45,7 +45,7 @@ class HttpServer:
         self._greetings: set[asyncio.Task[object]] = set()
         self._is_draining = False
         self._stopped_at: float | None = None
-        self._give_up_at = 0.0
+        self._give_up_at = self._linger_until = 0.0
 
     def run(self) -> None:
         """Serve until stopped."""
@@ -81,9 +81,7 @@ class HttpServer:
             self._dispatcher.rejects_after = now
         for acceptor in self._acceptors:
             acceptor.close(self._connections.room if self._is_draining else 0)
-        for connection in self._connections:
-            if connection.state is State.IDLE:
-                connection.deadline = min(connection.deadline, now + self._limits.linger)
+        self._linger_until = now + self._limits.linger
         self._loop.call_soon(self._tick_last)
 
     def abort(self) -> None:
@@ -105,6 +103,9 @@ class HttpServer:
 
     def _tick_last(self) -> None:
         now = time.monotonic()
+        for connection in self._connections:  # Those that have just been accepted, too.
+            if connection.state is State.IDLE:
+                connection.deadline = min(connection.deadline, self._linger_until)
         self._look_after(now)
         if now >= self._give_up_at:
             for connection in self._connections:

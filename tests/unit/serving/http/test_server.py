@@ -140,6 +140,22 @@ def test_a_request_on_its_way_during_a_stop(serve: Serve) -> None:
     server.wait()
 
 
+def test_a_silent_client_that_a_stop_has_accepted(serve: Serve) -> None:
+    """A client that is accepted at the moment of a stop, and stays silent, holds it up no longer than others do."""
+    server = serve(answer, limits=limits(linger=0.2))
+    late: list[socket.socket] = []
+
+    def connect_and_stop() -> None:
+        late.append(socket.create_connection(("127.0.0.1", server.port)))
+        server.server.drain(0.0, math.inf)
+        server.server.stop(math.inf)
+
+    server.call(connect_and_stop)
+    server.wait()
+    assert b"" == late[0].recv(1)
+    late[0].close()
+
+
 def test_the_grace_has_an_end(serve: Serve) -> None:
     """A request that has not arrived when the grace is over is rejected, and a client that does not read is left."""
     server = serve(answer)
