@@ -58,7 +58,8 @@ class RequestMiddleware:
                 environ["wsgi.input"] = TooLargeBody()
         record.route = UNMATCHED
         record.response_bytes = 0
-        scoreboard.count(IN_PROGRESS, 1)
+        record.is_inner = current_record() is not None
+        self._count_in_progress(record, 1)
         # Each request has its own context: a server may start a second request in the same thread before it has closed
         # the response to the first, and the keys that a view binds to log lines belong to its request alone.
         context = copy_context()
@@ -111,7 +112,11 @@ class RequestMiddleware:
             write_request(record)
             metrics.observe(record)
         finally:  # Not earlier: if the worker is killed before this, the master must count the request as lost.
-            scoreboard.count(IN_PROGRESS, -1)
+            self._count_in_progress(record, -1)
+
+    def _count_in_progress(self, record: RequestRecord, change: int) -> None:
+        if not record.is_inner:
+            scoreboard.count(IN_PROGRESS, change)
 
     def _route(self, request: Request | None, environ: "WSGIEnvironment") -> str:
         if request is not None and request.url_rule is not None:

@@ -710,6 +710,15 @@ def test_an_exception_outside_of_a_server(app: Flask) -> None:
         app.handle_exception(LookupError("secret"))
 
 
+def test_a_request_that_a_view_makes(app: Flask, log_lines: "Lines") -> None:
+    """A view that calls the application, and does not close the response, leaves nothing in progress."""
+    before = sum(scoreboard.column(IN_PROGRESS))
+    app.add_url_rule("/inner", "inner", view_func=lambda: "inner")
+    app.add_url_rule("/", "outer", view_func=lambda: app.test_client().get("/inner").data)
+    assert b"inner" == app.test_client().get("/", buffered=True).data
+    assert (before, "/") == (sum(scoreboard.column(IN_PROGRESS)), log_lines.only["path"])
+
+
 def test_a_forked_process_answers_nothing(app: Flask, log_lines: "Lines", monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that a view has forked, and that goes on as if it were the worker, ends before its response does."""
     ended: list[int] = []
