@@ -369,8 +369,25 @@ def test_probes_and_requests_take_turns(
     assert expected == [path[1:] for path in application.log[-6:]]
 
 
+def test_a_client_that_has_read_and_leaves_before_its_turn(serve: Serve, application: Application) -> None:
+    """A response that could go on has nothing to go to where the client leaves in the same moment."""
+    server = serve(application)
+    client = server.client()
+    client.send(GET % b"/stream-large")
+    server.wait_until(lambda: "piece 0" in application.log)
+
+    def read_and_leave() -> None:
+        (connection,) = server.server._connections  # noqa: SLF001 - in one turn of the event loop
+        connection.resume_writing()
+        connection.abort()
+
+    server.call(read_and_leave)
+    server.turn()
+    assert ["/stream-large", "piece 0", "closed"] == application.log
+
+
 def test_a_probe_whose_client_leaves_before_its_turn(serve: Serve, application: Application) -> None:
-    """What has left the queue of all others is looked at in the queue of the probes when its turn comes."""
+    """It is forgotten: probes that nothing waits for take no turn."""
     server = serve(application, is_urgent={"/probe"}.__contains__)
     server.client().ask(GET % b"/before")
 
