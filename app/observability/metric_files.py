@@ -57,13 +57,8 @@ class MetricFiles(Collector):
         This allocates their memory now. At the first request, there might be none left.
         """
         for file in list(self.directory.glob(f"*_{MASTER}.db")):
-            if file.name.startswith("gauge_") and "sum_" not in file.name:
-                # The least, the greatest or the latest value: a 0 of a process that has set none would be false.
-                values_set = [value for value in MmapedDict.read_all_values_from_file(file) if value[1]]
-                file.unlink()
-                if values_set:
-                    _write(file, values_set)
-                continue
+            if _is_choice(file):
+                continue  # A 0 of a slot without a worker could be chosen.
             first, *others = [file.with_name(file.name.replace(MASTER, str(slot))) for slot in range(slots)]
             shutil.copyfile(file, first)
             # The master's own files keep what modules have counted while they were imported.
@@ -90,8 +85,14 @@ class MetricFiles(Collector):
         """Add up the values of all slots."""
         # A new file is empty until its first write, and would fail the whole scrape.
         files = [str(file) for file in self.directory.glob("*.db") if file.stat().st_size > 0]
-        files = [file for file in files if f"_{FORKED}-" not in file]
+        files = [file for file in files if f"_{FORKED}-" not in file and not self._is_unset(Path(file))]
         return MultiProcessCollector.merge(files)
+
+    def _is_unset(self, file: Path) -> bool:
+        # The master has every gauge at 0. One of its threads may set some later, such as a scheduler's.
+        if not (_is_choice(file) and file.stem.endswith(f"_{MASTER}")):
+            return False
+        return not any(value for _, value, *_ in MmapedDict.read_all_values_from_file(file))
 
     def remove(self) -> None:
         """Remove all files. Only for the last process that uses them."""
@@ -114,6 +115,11 @@ def _remove_orphans(parent: Path) -> None:
         with suppress(OSError), path.open("rb") as lock:  # Another user's, or still in use.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path.parent)
+
+
+def _is_choice(file: Path) -> bool:
+    """Tell whether the values of a file are gauges of which a scrape chooses one, or shows all, and adds none up."""
+    return file.name.startswith("gauge_") and "sum_" not in file.name
 
 
 def _write(file: Path, new_values: Iterable[tuple[str, float, float]]) -> None:

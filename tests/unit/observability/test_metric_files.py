@@ -108,17 +108,16 @@ def test_a_gauge_that_some_process_has_not_set(files: MetricFiles, mode: Any, at
     assert expected == registry.get_sample_value("level")
 
 
-def test_a_gauge_beside_one_that_a_module_has_set(files: MetricFiles) -> None:
-    """Gauges of one mode share a file, and the 0 of one that the master has not set is not that of another."""
-    gauges = [Gauge(name, ".", registry=CollectorRegistry(), multiprocess_mode="max") for name in ("one", "other")]
-    gauges[0].set(1)
+@pytest.mark.parametrize("mode", ["max", "mostrecent"])
+def test_a_gauge_that_a_thread_of_the_master_sets(files: MetricFiles, mode: Any) -> None:
+    """A scheduler that begins in create_app() runs in the master: what it sets after the start is exported."""
+    gauge = Gauge("level", "Level.", registry=CollectorRegistry(), multiprocess_mode=mode)
     files.prepare(2)
-    files.owner = "1"
-    gauges[1].set(-7)
-    gauges[0].set(0)
     registry = CollectorRegistry()
     registry.register(files)
-    assert [1, -7] == [registry.get_sample_value(name) for name in ("one", "other")]
+    assert registry.get_sample_value("level") is None
+    gauge.set(7)
+    assert 7 == registry.get_sample_value("level")
 
 
 def test_what_forked_processes_count(files: MetricFiles, counter: Counter) -> None:
