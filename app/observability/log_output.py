@@ -1,6 +1,5 @@
 """The output of the log: it writes whole lines, and no request waits for a reader that has stopped reading."""
 
-import errno
 import fcntl
 import os
 import select
@@ -11,6 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import RLock
 from typing import TextIO
+
+from app.observability.log_file import LogFile
 
 # At ten thousand requests a second, the default 64 KiB fill within 20 ms: a reader that was not scheduled for that long
 # cost one line in a thousand. 1 MiB is the most that Linux allows an unprivileged process.
@@ -105,36 +106,6 @@ class LogOutput:
                 with suppress(OSError):
                     fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
                 return lambda data: os.write(descriptor, data)
-        if stat.S_ISREG(mode) and _can_be_locked(self._descriptor):
-            return lambda data: _write_whole(self._descriptor, data)
+        if stat.S_ISREG(mode):
+            return LogFile(self._descriptor).write
         return lambda data: os.write(self._descriptor, data)
-
-
-def _can_be_locked(descriptor: int) -> bool:
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX)
-        fcntl.lockf(descriptor, fcntl.LOCK_UN)
-    except OSError:  # A network file system without locks, or a read-only descriptor.
-        return False
-    return True
-
-
-def _write_whole(descriptor: int, data: bytes) -> int:
-    """Write a whole line to a file, or nothing; raises OSError if there is no room.
-
-    A disk that fills up takes only the start of a line, which must then be removed. Without a lock, another process
-    could meanwhile have appended a line, if there is room again. Processes that share a descriptor also share its
-    flock() lock, but not a lockf() lock.
-    """
-    fcntl.lockf(descriptor, fcntl.LOCK_EX)
-    try:
-        written = os.write(descriptor, data)
-        if written < len(data):
-            end = os.lseek(descriptor, 0, os.SEEK_CUR)
-            if end == os.fstat(descriptor).st_size:  # Else a process without the lock has also written.
-                os.ftruncate(descriptor, end - written)
-                os.lseek(descriptor, end - written, os.SEEK_SET)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return written
-    finally:
-        fcntl.lockf(descriptor, fcntl.LOCK_UN)

@@ -40,13 +40,16 @@ class SpanDrops:
         """Return when another process logged a line within the last minute; None if this one is to do it."""
         try:
             with self._path.open("a+") as file:
-                fcntl.lockf(file, fcntl.LOCK_EX)  # Held until the file is closed or the process is killed.
+                # Held until the file is closed or the process is killed. Without waiting: its holder may be suspended.
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 file.seek(0)
                 told = float(file.read() or "-inf")
                 if now - told < INTERVAL_SECONDS:
                     return told
                 file.truncate(0)
                 file.write(str(now))
+        except BlockingIOError:  # Another process is about to do it.
+            return now
         except OSError:  # The folder is removed when the master is killed, and its memory may be full.
             pass
         return None

@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 
 from app.observability.otel import span_drops
 from app.observability.otel.span_drops import SpanDrops
+from tests.support.file_lock import locked
 
 if TYPE_CHECKING:
     from tests.support.log_lines import Lines
@@ -43,3 +44,12 @@ def test_without_the_folder(log_lines: "Lines", tmp_path: Path, monkeypatch: pyt
         now = 1000.0 + second
         drops.add(1, "a")
     assert [1, 60] == [line["spans"] for line in log_lines.json]
+
+
+def test_a_process_that_is_suspended_while_it_tells(log_lines: "Lines", tmp_path: Path) -> None:
+    """It holds up no other, which leaves the line to it and goes on to count."""
+    before = dropped()
+    (tmp_path / "spans-dropped").touch()
+    with locked(tmp_path / "spans-dropped"):
+        SpanDrops(tmp_path).add(2, "a")
+    assert ([], before + 2) == (log_lines.json, dropped())
