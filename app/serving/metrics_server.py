@@ -39,6 +39,8 @@ HEARTBEAT_SECONDS = 30.0
 
 LIMITS = Limits(body_bytes=0, connections=64)
 
+HEARTBEAT, IS_STOP = range(2)
+
 
 class MetricsServer:
     """Keeps the metrics process alive, on behalf of the master process.
@@ -53,7 +55,8 @@ class MetricsServer:
         self._files = files
         self._settings = settings
         self._pid = 0
-        self._heartbeat = memoryview(mmap.mmap(-1, 8)).cast("d")  # On the clock of time.monotonic().
+        # Shared with the process: its last heartbeat, on the clock of time.monotonic(), and whether it is to stop.
+        self._shared = memoryview(mmap.mmap(-1, 16)).cast("d")
 
     def ensure(self, release: Callable[[], None]) -> None:
         """Start the process if it does not run, and kill it if it hangs, so that the next call starts another.
@@ -61,13 +64,13 @@ class MetricsServer:
         The new process calls `release` to close what belongs to the workers. Raises OSError if the fork fails.
         """
         if self._runs():
-            if time.monotonic() - self._heartbeat[0] > HEARTBEAT_SECONDS:
+            if time.monotonic() - self._shared[HEARTBEAT] > HEARTBEAT_SECONDS:
                 structlog.get_logger().critical("the metrics process hangs")
                 os.kill(self._pid, signal.SIGKILL)
             return
         master = os.getpid()
         self._pid = 0
-        self._heartbeat[0] = time.monotonic()
+        self._shared[HEARTBEAT] = time.monotonic()
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # Until its handler is in place.
         try:
             self._pid = os.fork()
@@ -88,6 +91,7 @@ class MetricsServer:
         """End the process."""
         if self._runs():
             process = psutil.Process(self._pid)
+            self._shared[IS_STOP] = True
             process.terminate()
             try:
                 process.wait(STOP_SECONDS)
@@ -109,10 +113,15 @@ class MetricsServer:
 
     def _serve(self, master: int) -> None:
         def watch_master() -> None:
-            self._heartbeat[0] = time.monotonic()
+            self._shared[HEARTBEAT] = time.monotonic()
             if os.getppid() != master:
                 self._files.remove()
                 server.stop(0.0)
+
+        def stop(*_: object) -> None:
+            # systemd and others may send SIGTERM to all processes. This one serves until the workers have counted all.
+            if self._shared[IS_STOP]:
+                loop.call_soon_threadsafe(server.stop, time.monotonic() + GRACE_SECONDS)
 
         for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):  # A terminal sends them to the whole group.
             signal.signal(ignored, signal.SIG_IGN)
@@ -128,9 +137,7 @@ class MetricsServer:
         )
         server = HttpServer(loop, self._listeners, service, LIMITS)
         # Not loop.add_signal_handler(): uvloop loses a signal that arrives between two turns of its loop.
-        signal.signal(
-            signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(server.stop, time.monotonic() + GRACE_SECONDS)
-        )
+        signal.signal(signal.SIGTERM, stop)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         server.run()
 

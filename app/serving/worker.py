@@ -94,11 +94,14 @@ class Worker(BaseWorker):  # type: ignore[misc]
         )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - gunicorn's signature
-        """Begin to leave; on a second SIGTERM during a stop, end the draining."""
+        """Begin to leave; on a second SIGTERM during a stop, end the draining.
+
+        The master counts them: some supervisors send each one to all processes, and the master passes its own on.
+        """
         if self.alive:
             self._begin_to_leave()
             self._call_soon(self._loop.call_later, SIGNALLING_SECONDS, self._leave)
-        elif self._is_stop:
+        elif scoreboard.stop_requests > 1:
             self._call_soon(self._server.stop, monotonic() + self._grace)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
@@ -151,7 +154,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
                 self._begin_to_leave()
             # Do not drain: the next start waits for the port.
             self._server.stop(monotonic() + self._grace)
-        elif scoreboard.stop_requests > 1 and not self.alive:
+        elif not self.alive and scoreboard.stop_requests > 1:
             # The kernel may merge a second SIGTERM with the first.
             self._server.stop(monotonic() + self._grace)
 

@@ -15,9 +15,10 @@ import pytest
 from tests.support import example
 from tests.support.http_client import Answer, Client, exchange, get, is_refused
 from tests.support.paths import ROOT
-from tests.support.scraping import scrape
-from tests.support.service import Service, environment, running, wait_until, wait_until_workers
+from tests.support.scraping import REQUESTS, scrape
+from tests.support.service import GUNICORN, PROGRAM, Service, environment, running, wait_until, wait_until_workers
 
+SUMS = f'{REQUESTS}{{method="{example.METHOD}",route="{example.ROUTE}",status="200"}}'
 STOPPED = 'gunicorn_worker_exits_total{reason="stopped"}'
 
 
@@ -180,6 +181,20 @@ def test_a_second_sigterm_ends_the_draining(output: Path) -> None:
         wait_until(lambda: get(service.port, "/readyz").status == 503, "the service is not ready")
         assert exchange(service.port, example.REQUEST).body == example.ANSWER
         assert service.stop() == 0
+
+
+@pytest.mark.parametrize("program", [PROGRAM, GUNICORN], ids=["python app/app.py", "gunicorn"])
+def test_a_supervisor_that_stops_all_processes(output: Path, program: tuple[str | Path, ...]) -> None:
+    """SIGTERM to the whole group, which systemd sends by default, drains as one to the master does."""
+    with running(output, program=program, DRAIN_SECONDS=2) as service:
+        for process in reversed(service.tree()):
+            process.send_signal(signal.SIGTERM)
+        wait_until(lambda: get(service.port, "/readyz").status == 503, "the service is not ready")
+        wait_until(lambda: get(service.port, "/healthz").headers["connection"] == "close", "the service drains")
+        counted = scrape(service).samples.get(SUMS, 0)
+        assert example.ANSWER == exchange(service.port, example.REQUEST).body
+        assert counted + 1 == scrape(service).samples[SUMS]
+        assert 0 == service.wait()
 
 
 def test_a_stop_drains_although_a_worker_hangs(output: Path) -> None:
