@@ -4,17 +4,17 @@ They work with gunicorn's own master and workers, and with this project's.
 """
 
 import gc
+import logging
 import os
 import signal
 import sys
 import tempfile
-from contextlib import suppress
-from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
 import structlog
+from flask import Flask
 from prometheus_client.multiprocess import mark_process_dead
 
 from app.observability import traces
@@ -25,6 +25,7 @@ from app.observability.scoreboard import IN_PROGRESS, PID, WAITING, WorkerState,
 from app.observability.trace_settings import TraceSettings
 from app.serving.addresses import addresses, bind_text, listen_on_all
 from app.serving.cpus import usable_cpus
+from app.serving.http import acceptor, response
 from app.serving.http.limits import Limits
 from app.serving.metrics_server import MetricsServer
 from app.settings import Settings
@@ -37,6 +38,8 @@ SHARED_MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile
 # The part of the grace in which a worker sends the spans that remain after its last request; at most a quarter of it.
 FLUSH_SECONDS = 1.0
 
+# Those of the server. dictConfig() in the application disables, by default, all loggers that exist.
+LOGGERS = ("gunicorn.error", acceptor.__name__, response.__name__)
 
 # Those for which a worker has handlers that end it.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGHUP)
@@ -78,6 +81,8 @@ class Hooks:
         # few hundred scrapes. The objects that exist now are never freed, so exclude them from collection.
         gc.freeze()
         end_lines()
+        for name in LOGGERS:
+            logging.getLogger(name).disabled = False
         self.metric_files.prepare(self._slots_with_files)
         self.metrics_server.ensure(lambda: None)
         settings = self.settings
@@ -126,20 +131,17 @@ class Hooks:
         self.metric_files.detach()
         scoreboard.detach()
 
-    def post_worker_init(self, worker: Any) -> None:
-        """Answer a probe, so that the kernel copies memory shared with the master before the first client comes.
+    def post_worker_init(self, _worker: Any) -> None:
+        """Answer a request, so that the kernel copies memory shared with the master before the first client comes.
 
-        The first request would otherwise take 5 ms longer. An error of the application does not end the worker.
+        The first request would otherwise take 5 ms longer. Not one to the application, whose hooks count and bind.
         """
-        # Not Flask's test_request_context(): it loads the test client and a debugger, 1 MB in each worker.
-        environ = {"PATH_INFO": "/healthz"}
+        flask = Flask(__name__, static_folder=None)
+        flask.add_url_rule("/", view_func=lambda: "")
+        environ: dict[str, Any] = {}
         setup_testing_defaults(environ)
-
-        def probe() -> None:
-            with suppress(Exception), worker.wsgi.request_context(environ):
-                worker.wsgi.make_response(worker.wsgi.dispatch_request())  # No hook runs, which might count or bind.
-
-        copy_context().run(probe)
+        with flask.request_context(environ):
+            flask.full_dispatch_request()
 
     def post_request(self, _worker: Any, _request: Any, environ: dict[str, Any], _response: Any) -> None:
         """End a request whose response a middleware has not closed, on gunicorn's own workers."""

@@ -1,6 +1,8 @@
 """gunicorn's server hooks: slots, counts and the account of a worker that has ended."""
 
 import gc
+import logging
+import logging.config
 import os
 import signal
 from asyncio import CancelledError
@@ -10,9 +12,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from flask import request
+from flask import Flask, Response
 from prometheus_client import REGISTRY, CollectorRegistry, Counter
-from structlog.contextvars import bind_contextvars, get_contextvars
 
 from app import create_app
 from app.observability import traces
@@ -55,6 +56,20 @@ def test_on_starting(make_hooks: Make, log_lines: "Lines") -> None:
     assert not is_refused(hooks.settings.metrics_port)
     hooks.on_exit(None)
     assert (True, False) == (is_refused(hooks.settings.metrics_port), hooks.metric_files.directory.exists())
+
+
+@pytest.mark.parametrize("name", ["gunicorn.error", "app.serving.http.acceptor", "app.serving.http.response"])
+def test_an_application_that_configures_logging(make_hooks: Make, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """dictConfig(), which by default disables all loggers that exist, silences none of the server's."""
+    logger = logging.getLogger(name)
+    for other in map(logging.getLogger, logging.root.manager.loggerDict):
+        monkeypatch.setattr(other, "disabled", other.disabled)  # Enabled again after the test.
+    logging.config.dictConfig({"version": 1})
+    hooks = make_hooks()
+    assert logger.disabled
+    hooks.on_starting(None)
+    assert not logger.disabled
+    hooks.on_exit(None)
 
 
 def test_a_worker_removes_nothing(make_hooks: Make) -> None:
@@ -227,27 +242,23 @@ def test_worker_exit(make_hooks: Make, end: BaseException, expected: WorkerState
     assert expected == scoreboard.read(worker.slot, STATE)
 
 
-@pytest.mark.parametrize("error", [None, LookupError("a bug")])
-def test_a_worker_is_warm(make_hooks: Make, log_lines: "Lines", error: Exception | None) -> None:
-    """A worker has answered a probe before its first client comes, without a line, whatever the view does."""
+def test_a_worker_is_warm(make_hooks: Make, log_lines: "Lines", monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker has answered a request before its first client comes: not one to the application, whose hooks count."""
     app = create_app(Settings.from_environ({}))
-    seen: list[str] = []
+    ran: list[str] = []
+    app.before_request(lambda: ran.append("before"))
+    app.teardown_request(lambda _: ran.append("teardown"))
+    app.teardown_appcontext(lambda _: ran.append("context"))
+    answered: list[Flask] = []
+    dispatch = Flask.full_dispatch_request
 
-    @app.before_request
-    def before() -> None:
-        raise AssertionError("a hook would count the probe")
+    def recorded(flask: Flask) -> Response:
+        answered.append(flask)
+        return dispatch(flask)
 
-    def probe() -> str:
-        seen.append(request.path)
-        bind_contextvars(kind="probe")
-        if error:
-            raise error
-        return ""
-
-    app.view_functions["probes.liveness"] = probe
+    monkeypatch.setattr(Flask, "full_dispatch_request", recorded)
     make_hooks().post_worker_init(SimpleNamespace(wsgi=app))
-    assert (["/healthz"], []) == (seen, [line for line in log_lines.json if line["event"] == "request"])
-    assert {} == get_contextvars()
+    assert (1, False, [], []) == (len(answered), app in answered, ran, log_lines.json)
 
 
 @pytest.mark.parametrize("grace", [8, 1])
