@@ -14,10 +14,11 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+# Who writes to a file: the end of its name. Others belong to processes that a view forks, or starts with all of
+# os.environ, and end with a process id, as is prometheus_client's default. Nothing reads them. They are removed after
+# their processes, or would pile up, 270 kB for each.
 MASTER = "master"
-# The owner of what nothing reads: the counts of processes that views fork. Their files are removed after them, or would
-# pile up, 270 kB for each process. In those of the worker they would overwrite its counts.
-FORKED = "forked"
+SLOT = "slot-"
 PREFIX = "app-metrics-"
 LOCK = "lock"
 
@@ -46,9 +47,7 @@ class MetricFiles(Collector):
             raise OSError(error.errno, error.strerror, str(parent)) from None
         # prometheus_client reads this variable each time it opens a file.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(self.directory)
-        os.unsetenv(
-            "PROMETHEUS_MULTIPROC_DIR"
-        )  # The programs that a view starts do not inherit it, and count nothing here.
+        os.unsetenv("PROMETHEUS_MULTIPROC_DIR")  # The programs that a view starts do not inherit it by default.
         values.ValueClass = values.MultiProcessValue(lambda: self.owner)
 
     def prepare(self, slots: int) -> None:
@@ -59,7 +58,7 @@ class MetricFiles(Collector):
         for file in list(self.directory.glob(f"*_{MASTER}.db")):
             if _is_choice(file):
                 continue  # A 0 of a slot without a worker could be chosen.
-            first, *others = [file.with_name(file.name.replace(MASTER, str(slot))) for slot in range(slots)]
+            first, *others = [file.with_name(file.name.replace(MASTER, slot_owner(slot))) for slot in range(slots)]
             shutil.copyfile(file, first)
             # The master's own files keep what modules have counted while they were imported.
             _write(first, [(key, 0.0, 0.0) for key, *_ in MmapedDict.read_all_values_from_file(first)])
@@ -67,11 +66,19 @@ class MetricFiles(Collector):
                 shutil.copyfile(first, other)
 
     def detach(self) -> None:
-        """Count in files that nothing reads, in a process that a view has forked."""
-        for file in self.directory.glob(f"*_{FORKED}-*.db"):
-            if not psutil.pid_exists(int(file.stem.rpartition("-")[2])):
+        """Count in files that nothing reads, in a process that a view has forked: it would overwrite the worker's."""
+        self._own_files()
+        self.owner = str(os.getpid())
+
+    def _own_files(self) -> list[Path]:
+        own = []
+        for file in self.directory.glob("*.db"):
+            owner = file.stem.rpartition("_")[2]
+            if owner == MASTER or owner.startswith(SLOT):
+                own.append(file)
+            elif owner.isdigit() and not psutil.pid_exists(int(owner)):
                 file.unlink(missing_ok=True)
-        self.owner = f"{FORKED}-{os.getpid()}"
+        return own
 
     def _check_room(self, size: int) -> None:
         # The files are mapped into memory. If there is no room for a page, the kernel does not return an error but
@@ -84,9 +91,8 @@ class MetricFiles(Collector):
     def collect(self) -> Iterable[Metric]:
         """Add up the values of all slots."""
         # A new file is empty until its first write, and would fail the whole scrape.
-        files = [str(file) for file in self.directory.glob("*.db") if file.stat().st_size > 0]
-        files = [file for file in files if f"_{FORKED}-" not in file and not self._is_unset(Path(file))]
-        return MultiProcessCollector.merge(files)
+        files = [file for file in self._own_files() if file.stat().st_size > 0]
+        return MultiProcessCollector.merge([str(file) for file in files if not self._is_unset(file)])
 
     def _is_unset(self, file: Path) -> bool:
         # The master has every gauge at 0. One of its threads may set some later, such as a scheduler's.
@@ -97,6 +103,11 @@ class MetricFiles(Collector):
     def remove(self) -> None:
         """Remove all files. Only for the last process that uses them."""
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def slot_owner(slot: int) -> str:
+    """Name the owner of a slot's files."""
+    return f"{SLOT}{slot}"
 
 
 def _hold(directory: Path) -> None:

@@ -20,7 +20,7 @@ from prometheus_client.multiprocess import mark_process_dead
 from app.observability import traces
 from app.observability.captured_output import end_lines
 from app.observability.measured_response import END_REQUEST
-from app.observability.metric_files import MetricFiles
+from app.observability.metric_files import MetricFiles, slot_owner
 from app.observability.scoreboard import IN_PROGRESS, PID, WAITING, WorkerState, scoreboard
 from app.observability.trace_settings import TraceSettings
 from app.serving.addresses import addresses, bind_text, listen_on_all
@@ -112,7 +112,7 @@ class Hooks:
         """Make this process, a worker, count in the metric files of its slot."""
         self.metrics_server.close()
         scoreboard.enter(worker.slot, os.getpid())
-        self.metric_files.owner = str(worker.slot)
+        self.metric_files.owner = slot_owner(worker.slot)
         self.count_dropped_line(0)  # Opens the files, which takes 15 ms, so that the first request need not.
         # Before traces start, which register a function that takes longer: no signal may come between.
         os.register_at_fork(before=_block_signals, after_in_parent=_unblock_signals, after_in_child=self._leave_child)
@@ -152,7 +152,7 @@ class Hooks:
         """Count a worker that has ended, and free its slot."""
         from app.observability.metrics import worker_exits  # noqa: PLC0415 - see count_dropped_line()
 
-        mark_process_dead(worker.slot)  # type: ignore[no-untyped-call]
+        mark_process_dead(slot_owner(worker.slot))  # type: ignore[no-untyped-call]
         self._log_lost(worker.slot, worker.pid)
         has_left = scoreboard.release(worker.slot)
         worker_exits.labels("timeout" if worker.aborted else "stopped" if has_left else "crashed").inc()

@@ -258,7 +258,7 @@ def test_a_broken_file_fails_a_scrape_and_not_the_process(output: Path) -> None:
     """An unreadable file is a 500 and a line in the log; without it, the same process goes on."""
     with running(output) as service:
         process = metrics_process(service)
-        broken = metrics_folder(service) / "counter_broken.db"
+        broken = metrics_folder(service) / "counter_slot-9.db"
         broken.write_bytes(b"broken")
         assert 500 == scrape(service).status
         broken.unlink()

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,17 +52,17 @@ def test_folder_is_private_to_a_server(files: MetricFiles, tmp_path: Path) -> No
 def test_slots_are_added_up(files: MetricFiles, counter: Counter) -> None:
     """Each slot counts in files of its own, and a scrape has their sum."""
     child = counter.labels("a")
-    for owner, amount in (("master", 1), ("0", 2), ("1", 3)):
+    for owner, amount in (("master", 1), ("slot-0", 2), ("slot-1", 3)):
         files.owner = owner
         child.inc(amount)
     assert 6 == total(files, "a")
-    assert {"counter_master.db", "counter_0.db", "counter_1.db"} == names(files)
+    assert {"counter_master.db", "counter_slot-0.db", "counter_slot-1.db"} == names(files)
 
 
 def test_a_successor_goes_on_counting(files: MetricFiles, counter: Counter) -> None:
     """Who takes over a slot goes on from where its predecessor has stopped, and adds no file."""
     child = counter.labels("a")
-    for owner in ("0", "1", "0", "0"):
+    for owner in ("slot-0", "slot-1", "slot-0", "slot-0"):
         files.owner = owner
         child.inc()
     assert 4 == total(files, "a")
@@ -73,10 +74,10 @@ def test_prepared_slots_have_what_is_known_at_0(files: MetricFiles, counter: Cou
     counter.labels("known")
     Histogram("sizes", "Sizes.", registry=CollectorRegistry())
     files.prepare(2)
-    expected = {f"{kind}_{slot}.db" for kind in ("counter", "histogram") for slot in ("master", "0", "1")}
+    expected = {f"{kind}_{slot}.db" for kind in ("counter", "histogram") for slot in ("master", "slot-0", "slot-1")}
     assert expected == names(files)
     assert 0 == total(files, "known")
-    files.owner = "1"
+    files.owner = "slot-1"
     counter.labels("known").inc()
     assert 1 == total(files, "known")
     assert expected == names(files)
@@ -101,7 +102,7 @@ def test_a_gauge_that_some_process_has_not_set(files: MetricFiles, mode: Any, at
     gauge = Gauge("level", "Level.", registry=CollectorRegistry(), multiprocess_mode=mode)
     gauge.set(at_import)
     files.prepare(2)
-    files.owner = "1"
+    files.owner = "slot-1"
     gauge.set(7 if mode == "min" else -7)
     registry = CollectorRegistry()
     registry.register(files)
@@ -120,39 +121,39 @@ def test_a_gauge_that_a_thread_of_the_master_sets(files: MetricFiles, mode: Any)
     assert 7 == registry.get_sample_value("level")
 
 
-def test_what_forked_processes_count(files: MetricFiles, counter: Counter) -> None:
-    """It is not exported, and its files go when its process has gone."""
+def test_what_other_processes_count(files: MetricFiles, counter: Counter) -> None:
+    """What a forked process counts is not exported, nor what a program with all of os.environ does; their files go."""
+    program = "from prometheus_client import Counter; Counter('things', 'Things.', ['kind']).labels('a').inc(5)"
+    subprocess.run([sys.executable, "-c", program], env={**os.environ}, check=True)
+    assert 1 == len(names(files))
     counter.labels("a").inc()
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    (files.directory / f"counter_forked-{ended.pid}.db").touch()
+    assert 1 == total(files, "a")
+    assert {"counter_master.db"} == names(files)
     files.detach()
     counter.labels("a").inc()
     assert 1 == total(files, "a")
-    assert {"counter_master.db", f"counter_forked-{os.getpid()}.db"} == names(files)
-    files.detach()
-    assert {"counter_master.db", f"counter_forked-{os.getpid()}.db"} == names(files)
+    assert {"counter_master.db", f"counter_{os.getpid()}.db"} == names(files)
 
 
 def test_prepared_slots_take_their_memory_at_once(files: MetricFiles, counter: Counter) -> None:
     """A worker that writes to its files finds no hole in them, for which there might be no memory any more."""
     counter.labels("known")
     files.prepare(1)
-    status = (files.directory / "counter_0.db").stat()
+    status = (files.directory / "counter_slot-0.db").stat()
     assert status.st_blocks * 512 >= status.st_size
 
 
 def test_an_empty_file_is_passed_over(files: MetricFiles, counter: Counter) -> None:
     """A file that has been made and not yet written does not fail the scrape."""
     counter.labels("a").inc()
-    (files.directory / "counter_7.db").touch()
+    (files.directory / "counter_slot-7.db").touch()
     assert 1 == total(files, "a")
 
 
 def test_histograms_are_added_up(files: MetricFiles) -> None:
     """The buckets, the count and the sum of a histogram are those of all slots."""
     histogram = Histogram("sizes", "Sizes.", buckets=(1, 10), registry=CollectorRegistry())
-    for owner, size in (("0", 1), ("1", 5), ("1", 50)):
+    for owner, size in (("slot-0", 1), ("slot-1", 5), ("slot-1", 50)):
         files.owner = owner
         histogram.observe(size)
     (metric,) = files.collect()

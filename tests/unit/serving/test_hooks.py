@@ -17,7 +17,6 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter
 
 from app import create_app
 from app.observability import traces
-from app.observability.metric_files import FORKED
 from app.observability.scoreboard import IN_PROGRESS, STATE, WAITING, WorkerState, scoreboard
 from app.observability.trace_settings import TraceSettings
 from app.serving.gunicorn_logger import GunicornLogger
@@ -140,7 +139,7 @@ def test_what_a_forked_process_leaves(make_hooks: Make) -> None:
     try:
         hooks._leave_child()  # noqa: SLF001 - what is registered for it
         assert [signal.SIG_DFL] * 5 == [signal.getsignal(number) for number in numbers]
-        assert f"{FORKED}-{os.getpid()}" == hooks.metric_files.owner
+        assert str(os.getpid()) == hooks.metric_files.owner
         assert scoreboard.is_detached
         scoreboard.request_stop()
         assert 0 == cells[-1]
@@ -192,7 +191,7 @@ def test_a_worker_takes_a_slot(make_hooks: Make, monkeypatch: pytest.MonkeyPatch
     hooks.pre_fork(None, worker)
     assert worker.slot in scoreboard.taken()
     hooks.post_fork(None, worker)
-    assert (worker.slot, str(worker.slot), hooks) == (scoreboard.slot, hooks.metric_files.owner, worker.hooks)
+    assert (worker.slot, f"slot-{worker.slot}", hooks) == (scoreboard.slot, hooks.metric_files.owner, worker.hooks)
     assert [0] == counted  # Its files are open.
     assert is_refused(hooks.settings.metrics_port)
 
