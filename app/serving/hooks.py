@@ -75,7 +75,7 @@ class Hooks:
         listeners = listen_on_all(self.addresses, settings.metrics_port)
         self.metrics_server = metrics_server(listeners, self.metric_files, settings)
 
-    def on_starting(self, _arbiter: Any) -> None:
+    def on_starting(self, arbiter: Any) -> None:
         """Start the metrics process, now that the application is loaded, and log the settings."""
         # A garbage collection marks each object, so the kernel copies memory that the processes share: 12 MB after a
         # few hundred scrapes. The objects that exist now are never freed, so exclude them from collection.
@@ -93,8 +93,8 @@ class Hooks:
             port=settings.port,
             metrics_port=settings.metrics_port,
             addresses=list(self.addresses),
-            workers=self.workers,
-            threads=settings.threads,
+            workers=arbiter.cfg.workers,  # gunicorn's command line may say otherwise than the settings.
+            threads=arbiter.cfg.threads,
             max_body_bytes=settings.max_body_bytes,
             held_bytes=self.limits.held_bytes,
             connections=self.limits.connections,

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Make = Callable[..., Hooks]
 
+ARBITER = SimpleNamespace(cfg=SimpleNamespace(workers=2, threads=3))
+
 
 def exits(reason: str) -> float:
     """Read how many workers have ended for a reason."""
@@ -47,8 +49,8 @@ def leave(hooks: Hooks, worker: object, end: BaseException | None = None) -> Non
 
 def test_on_starting(make_hooks: Make, log_lines: "Lines") -> None:
     """The start is told with what was chosen, the metrics are served, and each worker's files are there."""
-    hooks = make_hooks(revision="abc", threads=3)
-    hooks.on_starting(None)
+    hooks = make_hooks(revision="abc")
+    hooks.on_starting(ARBITER)
     line = log_lines.only
     assert ("starting", "abc", 3, 2) == (line["event"], line["revision"], line["threads"], line["workers"])
     assert (hooks.settings.port, ["127.0.0.1"]) == (line["port"], line["addresses"])
@@ -66,7 +68,7 @@ def test_an_application_that_configures_logging(make_hooks: Make, name: str, mon
     logging.config.dictConfig({"version": 1})
     hooks = make_hooks()
     assert logger.disabled
-    hooks.on_starting(None)
+    hooks.on_starting(ARBITER)
     assert not logger.disabled
     hooks.on_exit(None)
 
@@ -74,7 +76,7 @@ def test_an_application_that_configures_logging(make_hooks: Make, name: str, mon
 def test_a_worker_removes_nothing(make_hooks: Make) -> None:
     """A worker that an exception takes into its copy of the master leaves the metrics alone."""
     hooks = make_hooks()
-    hooks.on_starting(None)
+    hooks.on_starting(ARBITER)
     pid = os.fork()
     if pid == 0:
         hooks.on_exit(None)
@@ -87,7 +89,7 @@ def test_a_worker_removes_nothing(make_hooks: Make) -> None:
 def test_workers_that_the_master_has_killed(make_hooks: Make, log_lines: "Lines") -> None:
     """What is in progress at the end of the grace is lost, and logged: the master kills, and does not wait."""
     hooks = make_hooks()
-    hooks.on_starting(None)
+    hooks.on_starting(ARBITER)
     killed, _idle = scoreboard.take(17), scoreboard.take(18)
     scoreboard.slot = killed
     scoreboard.count(IN_PROGRESS, 2)
@@ -101,7 +103,7 @@ def test_a_process_that_a_view_forks(make_hooks: Make, monkeypatch: pytest.Monke
     registered: list[dict[str, Callable[[], None]]] = []
     monkeypatch.setattr(os, "register_at_fork", lambda **when: registered.append(when))
     hooks = make_hooks()
-    hooks.on_starting(None)
+    hooks.on_starting(ARBITER)
     worker = SimpleNamespace()
     hooks.pre_fork(None, worker)
     hooks.post_fork(None, worker)
@@ -167,7 +169,7 @@ def test_what_was_printed_before_the_start(make_hooks: Make, configured_logs: Ca
     lines = configured_logs()
     hooks = make_hooks()
     print("loading", end="")  # noqa: T201
-    hooks.on_starting(None)
+    hooks.on_starting(ARBITER)
     hooks.on_exit(None)
     assert ["loading", "starting"] == [line["event"] for line in lines.json]
 
@@ -175,7 +177,7 @@ def test_what_was_printed_before_the_start(make_hooks: Make, configured_logs: Ca
 def test_what_the_processes_share_is_not_collected(make_hooks: Make) -> None:
     """What is there before the first fork is excluded from garbage collection."""
     hooks = make_hooks()
-    hooks.on_starting(None)
+    hooks.on_starting(ARBITER)
     frozen = gc.get_freeze_count()
     gc.unfreeze()
     hooks.on_exit(None)
