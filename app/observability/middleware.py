@@ -58,7 +58,8 @@ class RequestMiddleware:
                 environ["wsgi.input"] = TooLargeBody()
         record.route = UNMATCHED
         record.response_bytes = 0
-        record.is_inner = current_record() is not None
+        is_from_server = received is not None or "SERVER_SOFTWARE" in environ
+        record.is_internal = not is_from_server or current_record() is not None
         self._count_in_progress(record, 1)
         # Each request has its own context: a server may start a second request in the same thread before it has closed
         # the response to the first, and the keys that a view binds to log lines belong to its request alone.
@@ -115,7 +116,7 @@ class RequestMiddleware:
             self._count_in_progress(record, -1)
 
     def _count_in_progress(self, record: RequestRecord, change: int) -> None:
-        if not record.is_inner:
+        if not record.is_internal:
             scoreboard.count(IN_PROGRESS, change)
 
     def _route(self, request: Request | None, environ: "WSGIEnvironment") -> str:

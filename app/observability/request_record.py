@@ -16,7 +16,7 @@ class RequestRecord:
 
     `received` is a time of time.monotonic(); durations are in seconds, sizes in bytes. `duration` lasts until the
     response is closed, `queued` until the application is called. `is_tracked` is False if a view wants no metrics.
-    `is_inner` is True if a view makes the request, for example by a test client, and may never close its response.
+    `is_internal` is True if the application makes the request, as by a test client: it may never close the response.
     `span` is the OpenTelemetry span, `printed` has the unfinished printed lines; either may be None.
     """
 
@@ -36,7 +36,7 @@ class RequestRecord:
     error: str | None = None
     reason: str | None = None
     is_tracked: bool = True
-    is_inner: bool = False
+    is_internal: bool = False
     span: Any = None
     printed: Any = None
 
