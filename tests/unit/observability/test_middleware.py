@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan, sampling
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
 from prometheus_client import REGISTRY
+from werkzeug.middleware.shared_data import SharedDataMiddleware
 from werkzeug.routing import BaseConverter
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request as WerkzeugRequest
@@ -34,6 +35,7 @@ from app.observability.otel.request_spans import RequestSpans
 from app.observability.request_record import ENVIRON_KEY, current_record
 from app.observability.scoreboard import IN_PROGRESS, scoreboard
 from app.settings import Settings
+from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from tests.support.log_lines import Lines
@@ -442,6 +444,20 @@ def test_in_progress(measure: Callable[..., RequestMiddleware], server: dict[str
     assert before + expected == sum(scoreboard.column(IN_PROGRESS))
     response.close()  # type: ignore[attr-defined]
     assert before == sum(scoreboard.column(IN_PROGRESS))
+
+
+def test_a_middleware_that_answers_by_itself(log_lines: "Lines", make_settings: Callable[..., Settings]) -> None:
+    """A request that a middleware answers has its line, if the application had it before it was measured."""
+    app = Flask("measured", static_folder=None)
+    app.wsgi_app = SharedDataMiddleware(app.wsgi_app, {"/static": str(ROOT)})  # type: ignore[method-assign]
+    init_app(app, make_settings())
+    app.test_client().get("/static/LICENSE", buffered=True)
+    line = log_lines.only
+    assert (200, "unmatched", (ROOT / "LICENSE").stat().st_size) == (
+        line["status"],
+        line["route"],
+        line["response_bytes"],
+    )
 
 
 @pytest.mark.parametrize(
