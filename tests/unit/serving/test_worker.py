@@ -22,7 +22,7 @@ from app.serving.http.connection import CONTINUE
 from app.serving.http.rejection import Rejection
 from app.serving.worker import STOP_SIGNALS, Worker
 from tests.support.http_client import Client, exchange, get, is_refused, post
-from tests.support.service import wait_until
+from tests.support.service import LIMIT_SECONDS, wait_until
 
 if TYPE_CHECKING:
     from tests.support.log_lines import Lines
@@ -73,6 +73,7 @@ def terminate() -> None:
 def run_while(worker: Worker, steps: Callable[[], None]) -> None:
     """Run a worker in this thread, as it must be, and a client's steps in another one; then SIGTERM."""
     failures: list[BaseException] = []
+    ended = threading.Event()
 
     def client() -> None:
         try:
@@ -81,12 +82,16 @@ def run_while(worker: Worker, steps: Callable[[], None]) -> None:
             failures.append(error)
         finally:
             terminate()
+            if not ended.wait(LIMIT_SECONDS):
+                failures.append(TimeoutError("the worker did not end"))
+                worker._is_aborted = True  # noqa: SLF001 - ends it, so that this test fails and the next ones run
 
     thread = threading.Thread(target=client)
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     signal.signal(signal.SIGTERM, worker.handle_exit)
     thread.start()
     worker.run()
+    ended.set()
     thread.join()
     assert [] == failures
 
