@@ -1,6 +1,7 @@
 """Captured output: what a process prints, and the exceptions that nothing catches, as log lines."""
 
 import io
+import logging
 import sys
 import threading
 from collections import deque
@@ -8,8 +9,7 @@ from contextvars import Context
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import structlog
-
+from app.observability.logs import emit
 from app.observability.request_record import current_record
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def capture_output() -> None:
     sys.excepthook = _log_crash
     threading.excepthook = _log_thread_crash
     sys.unraisablehook = lambda crash: _log_crash(crash.exc_type, crash.exc_value, crash.exc_traceback)
-    sys.stdout, sys.stderr = _Printed("stdout"), _Printed("stderr")
+    sys.stdout, sys.stderr = _Printed("stdout", 1), _Printed("stderr", 2)
 
 
 def end_lines() -> None:
@@ -62,7 +62,7 @@ class _Thread(threading.local):
 
 def _log_line(text: str, stream: str, **ids: str) -> None:
     if text.strip():
-        structlog.get_logger().warning(text, stream=stream, **ids)
+        emit(logging.WARNING, {"event": text, "stream": stream, **ids})
 
 
 class _Printed(io.TextIOBase):
@@ -70,8 +70,9 @@ class _Printed(io.TextIOBase):
 
     encoding = "utf-8"
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, descriptor: int) -> None:
         self._name = name
+        self._descriptor = descriptor
         self._thread = _Thread()
 
     @property
@@ -84,6 +85,12 @@ class _Printed(io.TextIOBase):
         for line in lines:
             _log_line(line, self._name)
         return len(text)
+
+    def fileno(self) -> int:
+        return self._descriptor  # For faulthandler, and for programs that a view starts with this stream as theirs.
+
+    def reconfigure(self, **_: object) -> None:
+        """Change nothing: each line is logged at once, and in UTF-8."""
 
     def flush(self) -> None:
         if self._unfinished_lines().get(self._name):
@@ -119,4 +126,4 @@ def _log_thread_crash(crash: threading.ExceptHookArgs) -> None:
 
 
 def _log_crash(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
-    structlog.get_logger().critical("crash", error=kind.__name__, exc_info=(kind, error, trace))
+    emit(logging.CRITICAL, {"event": "crash", "error": kind.__name__, "exc_info": (kind, error, trace)})

@@ -19,6 +19,8 @@ class LogFile:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._waits_from = 0.0
+        # After `> app.log`, a file that log rotation truncates would go on at the old place, behind zeros.
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_APPEND)
 
     def write(self, data: bytes) -> int:
         """Write a whole line, or nothing; raises OSError if there is no room.

@@ -69,10 +69,18 @@ def escape(_logger: object, _level: str, event: Event) -> Event:
 
     Remove colour codes entirely: werkzeug's and click's lines are full of them.
     """
-    line = {key: _printable(value) if isinstance(value, str) else value for key, value in event.items()}
+    line = {key: _printable(value) if isinstance(value, str) else _described(value) for key, value in event.items()}
     if "traceback" in line:
         line["exception"] = line.pop("traceback")  # structlog's console prints this key last, over several lines.
     return line
+
+
+def _described(value: Any) -> Any:
+    try:
+        repr(value)  # As structlog's console does.
+    except Exception:  # noqa: BLE001 - see as_text()
+        return as_text(value)
+    return value
 
 
 def _printable(text: str) -> str:
@@ -126,7 +134,8 @@ def _encode(event: Event) -> bytes:
     try:
         line = orjson.dumps(event, default=as_text)
     except orjson.JSONEncodeError:
-        line = orjson.dumps({_valid(as_text(key)): _encodable(value) for key, value in event.items()})
+        encodable = {_valid(as_text(key)): _encodable(value) for key, value in event.items()}
+        line = orjson.dumps(encodable, default=as_text)
     # Pure ASCII excludes U+2028, which ends a line, and U+202E, which reverses it on a terminal. DEL is the only ASCII
     # control character that JSON leaves unescaped.
     line = line if line.isascii() else json.dumps(orjson.loads(line)).encode()

@@ -50,7 +50,11 @@ def configure_logs(level: str, log_format: str, output: LogOutput, environ: Mapp
 
 
 def emit(level: int, event: dict[str, Any]) -> None:
-    """Write an event as structlog's loggers do, without their binding: 4 of the 11 us of a request's line."""
+    """Write an event of the service itself, as structlog's loggers do.
+
+    Their binding would take 4 of the 11 us of a request's line. And an application may configure structlog to print:
+    since what is printed is logged, a line of the service would wait for the lock of its own print.
+    """
     if _emitter is None:
         structlog.get_logger().log(level, **event)
     else:
@@ -107,4 +111,4 @@ class _Forwarder(logging.Handler):
 
 
 def _announce_dropped(lines: int) -> None:
-    structlog.get_logger().warning("log lines dropped", lines=lines)
+    emit(logging.WARNING, {"event": "log lines dropped", "lines": lines})

@@ -1,12 +1,13 @@
 """The response, measured while the server reads it."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Self
 
-import structlog
 from flask import Request
 
+from app.observability.logs import emit
 from app.observability.request_record import RequestRecord, set_current_record
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class MeasuredResponse:
             if close is not None:
                 close()
         except Exception:  # noqa: BLE001 - the client already has its answer
-            structlog.get_logger().exception("the application failed to close a response")
+            emit(logging.ERROR, {"event": "the application failed to close a response", "exc_info": True})
         finally:
             record = self._record
             if record.status < 400:  # noqa: PLR2004 - the application has handled any error itself
@@ -132,7 +133,7 @@ class MeasuredResponse:
         record.reason = reason
         record.response_bytes = record.response_bytes or None  # The server answers instead, if nothing has been sent.
         if not isinstance(error, SystemExit | GeneratorExit):
-            structlog.get_logger().exception(reason)
+            emit(logging.ERROR, {"event": reason, "exc_info": True})
 
     def _end(self) -> None:
         self._is_open = False

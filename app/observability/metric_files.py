@@ -91,8 +91,8 @@ class MetricFiles(Collector):
     def collect(self) -> Iterable[Metric]:
         """Add up the values of all slots."""
         # A new file is empty until its first write, and would fail the whole scrape.
-        files = [file for file in self._own_files() if file.stat().st_size > 0]
-        return MultiProcessCollector.merge([str(file) for file in files if not self._is_unset(file)])
+        files = [file for file in self._own_files() if _size(file) > 0 and not self._is_unset(file)]
+        return MultiProcessCollector.merge([str(file) for file in files])
 
     def _is_unset(self, file: Path) -> bool:
         # The master has every gauge at 0. One of its threads may set some later, such as a scheduler's.
@@ -131,6 +131,13 @@ def _remove_orphans(parent: Path) -> None:
 def _is_choice(file: Path) -> bool:
     """Tell whether the values of a file are gauges of which a scrape chooses one, or shows all, and adds none up."""
     return file.name.startswith("gauge_") and "sum_" not in file.name
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # Of a gauge "live...", whose worker has just ended.
+        return 0
 
 
 def _write(file: Path, new_values: Iterable[tuple[str, float, float]]) -> None:

@@ -137,10 +137,8 @@ class RequestMiddleware:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Measure all requests of an application; `app.extensions["request_middleware"]` is the middleware."""
-    middleware = RequestMiddleware(app.wsgi_app, app.create_url_adapter, settings)
-    app.extensions["request_middleware"] = middleware
-    app.wsgi_app = middleware  # type: ignore[method-assign]
+    """Measure all requests of an application."""
+    app.wsgi_app = RequestMiddleware(app.wsgi_app, app.create_url_adapter, settings)  # type: ignore[method-assign]
     got_request_exception.connect(_note_exception, app)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from gunicorn.arbiter import Arbiter as BaseArbiter
 
 from app.observability.scoreboard import STATE, WorkerState, scoreboard
+from app.serving.early_signals import EarlySignals
 from app.serving.hooks import Hooks
 from app.serving.worker import STOP_SIGNALS
 
@@ -18,16 +19,17 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
     _reload_is_due = False
     _age_to_leave = 0  # Workers up to this age leave. gunicorn counts up: each new worker's age is one higher.
 
-    def __init__(self, app: Any, hooks: Hooks) -> None:
+    def __init__(self, app: Any, hooks: Hooks, early_signals: EarlySignals) -> None:
+        self._early_signals = early_signals
         super().__init__(app)
         self._hooks = hooks
         hooks.has_own_master = True
         self._has_terminal = os.isatty(0)
 
     def init_signals(self) -> None:
-        """Set the signal handlers, and unblock the signals that arrived during the start."""
+        """Set the signal handlers, and handle the signals that arrived during the start."""
         super().init_signals()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*STOP_SIGNALS, signal.SIGHUP})
+        self._early_signals.send_again()
 
     def spawn_worker(self) -> int | None:
         """Start a worker that misses no signal, or return None if there is no process, file, memory or slot for one.

@@ -9,16 +9,17 @@ import os
 import signal
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
-import structlog
-from flask import Flask
+from flask import Flask, signals
 from prometheus_client.multiprocess import mark_process_dead
 
 from app.observability import traces
 from app.observability.captured_output import end_lines
+from app.observability.logs import emit
 from app.observability.measured_response import END_REQUEST
 from app.observability.metric_files import MetricFiles, slot_owner
 from app.observability.scoreboard import IN_PROGRESS, PID, WAITING, WorkerState, scoreboard
@@ -37,6 +38,16 @@ SHARED_MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile
 
 # The part of the grace in which a worker sends the spans that remain after its last request; at most a quarter of it.
 FLUSH_SECONDS = 1.0
+
+# Flask sends these for a request, also to functions that are connected for any application.
+SIGNALS_OF_A_REQUEST = (
+    signals.appcontext_pushed,
+    signals.request_started,
+    signals.request_finished,
+    signals.request_tearing_down,
+    signals.appcontext_tearing_down,
+    signals.appcontext_popped,
+)
 
 # Those of the server. dictConfig() in the application disables, by default, all loggers that exist.
 LOGGERS = ("gunicorn.error", acceptor.__name__, response.__name__)
@@ -86,23 +97,24 @@ class Hooks:
         self.metric_files.prepare(self._slots_with_files)
         self.metrics_server.ensure(lambda: None)
         settings = self.settings
-        structlog.get_logger().info(
-            "starting",
-            version=__version__,
-            revision=settings.revision,
-            port=settings.port,
-            metrics_port=settings.metrics_port,
-            addresses=list(self.addresses),
-            workers=arbiter.cfg.workers,  # gunicorn's command line may say otherwise than the settings.
-            threads=arbiter.cfg.threads,
-            max_body_bytes=settings.max_body_bytes,
-            held_bytes=self.limits.held_bytes,
-            connections=self.limits.connections,
-            keep_alive_seconds=settings.keep_alive,
-            drain_seconds=settings.drain_seconds,
-            graceful_timeout_seconds=settings.graceful_timeout,
-            traces=self.trace_settings is not None,
-        )
+        line = {
+            "event": "starting",
+            "version": __version__,
+            "revision": settings.revision,
+            "port": settings.port,
+            "metrics_port": settings.metrics_port,
+            "addresses": list(self.addresses),
+            "workers": arbiter.cfg.workers,  # gunicorn's command line may say otherwise than the settings.
+            "threads": arbiter.cfg.threads,
+            "max_body_bytes": settings.max_body_bytes,
+            "held_bytes": self.limits.held_bytes,
+            "connections": self.limits.connections,
+            "keep_alive_seconds": settings.keep_alive,
+            "drain_seconds": settings.drain_seconds,
+            "graceful_timeout_seconds": settings.graceful_timeout,
+            "traces": self.trace_settings is not None,
+        }
+        emit(logging.INFO, line)
 
     def pre_fork(self, _arbiter: Any, worker: Any) -> None:
         """Take a slot for a worker."""
@@ -140,7 +152,10 @@ class Hooks:
         flask.add_url_rule("/", view_func=lambda: "")
         environ: dict[str, Any] = {}
         setup_testing_defaults(environ)
-        with flask.request_context(environ):
+        with ExitStack() as stack:
+            for sent in SIGNALS_OF_A_REQUEST:
+                stack.enter_context(sent.muted())
+            stack.enter_context(flask.request_context(environ))
             flask.full_dispatch_request()
 
     def post_request(self, _worker: Any, _request: Any, environ: dict[str, Any], _response: Any) -> None:
@@ -180,7 +195,7 @@ class Hooks:
         lost, waiting = scoreboard.read(slot, IN_PROGRESS), scoreboard.read(slot, WAITING)
         if lost or waiting:
             others = f", and {waiting} waiting" if waiting else ""
-            structlog.get_logger().error(f"worker {pid} exited with {lost} requests in progress{others}")
+            emit(logging.ERROR, {"event": f"worker {pid} exited with {lost} requests in progress{others}"})
 
     def count_dropped_line(self, lines: int = 1) -> None:
         """Count log lines that standard output did not take."""

@@ -1,13 +1,14 @@
 """The WSGI application of the metrics port: prometheus_client's own, at one path, with one rendering at a time."""
 
+import logging
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from app.observability.correlation import request_id
+from app.observability.logs import emit
 from app.serving.http.request import RECEIVED_AT
 from app.web.problem_details import problem_body, problem_headers
 
@@ -59,7 +60,7 @@ class MetricsApplication:
         except (TypeError, ValueError):  # The library takes any version in Accept for a number.
             body = render(asked | {"HTTP_ACCEPT": ""})
         except Exception:
-            structlog.get_logger().exception("cannot render the metrics")
+            emit(logging.ERROR, {"event": "cannot render the metrics", "exc_info": True})
             raise
         status, headers = answer
         return status, headers, body

@@ -1,5 +1,6 @@
 """The metrics server: a separate process, which answers whatever the workers are doing."""
 
+import logging
 import mmap
 import os
 import signal
@@ -9,10 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import psutil
-import structlog
 from prometheus_client import CollectorRegistry
 
 from app.observability.correlation import request_id
+from app.observability.joined_metrics import JoinedMetrics
+from app.observability.logs import emit
 from app.observability.metric_files import MetricFiles
 from app.observability.process_metrics import ProcessMetrics
 from app.observability.scoreboard import scoreboard
@@ -33,6 +35,9 @@ GRACE_SECONDS = 1.0
 
 # A process that has not ended this long after SIGTERM hangs or is suspended: it is killed, and the stop goes on.
 STOP_SECONDS = 2.0
+
+# A process that fails at once is not started more often than this.
+RESTART_SECONDS = 0.5
 
 # How long gunicorn waits for a worker's heartbeat by default.
 HEARTBEAT_SECONDS = 30.0
@@ -55,6 +60,7 @@ class MetricsServer:
         self._files = files
         self._settings = settings
         self._pid = 0
+        self._started_at = -RESTART_SECONDS
         # Shared with the process: its last heartbeat, on the clock of time.monotonic(), and whether it is to stop.
         self._shared = memoryview(mmap.mmap(-1, 16)).cast("d")
 
@@ -63,14 +69,17 @@ class MetricsServer:
 
         The new process calls `release` to close what belongs to the workers. Raises OSError if the fork fails.
         """
+        now = time.monotonic()
         if self._runs():
-            if time.monotonic() - self._shared[HEARTBEAT] > HEARTBEAT_SECONDS:
-                structlog.get_logger().critical("the metrics process hangs")
+            if now - self._shared[HEARTBEAT] > HEARTBEAT_SECONDS:
+                emit(logging.CRITICAL, {"event": "the metrics process hangs"})
                 os.kill(self._pid, signal.SIGKILL)
+            return
+        if now < self._started_at + RESTART_SECONDS:
             return
         master = os.getpid()
         self._pid = 0
-        self._shared[HEARTBEAT] = time.monotonic()
+        self._shared[HEARTBEAT] = self._started_at = now
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # Until its handler is in place.
         try:
             self._pid = os.fork()
@@ -81,7 +90,7 @@ class MetricsServer:
                     self._serve(master)
                     status = 0
                 except Exception:  # noqa: BLE001 - the process ends here, whatever it was
-                    structlog.get_logger().exception("cannot serve the metrics")
+                    emit(logging.ERROR, {"event": "cannot serve the metrics", "exc_info": True})
                 finally:
                     os._exit(status)  # Skip the exit handlers that the master has registered.
         finally:
@@ -127,8 +136,8 @@ class MetricsServer:
             signal.signal(ignored, signal.SIG_IGN)
         loop = new_event_loop()
         registry = CollectorRegistry(auto_describe=True)  # For `name[]`, which selects metrics.
-        registry.register(self._files)
-        registry.register(ProcessMetrics(scoreboard, master, [os.getpid()], self._settings.revision))
+        own = ProcessMetrics(scoreboard, master, [os.getpid()], self._settings.revision)
+        registry.register(JoinedMetrics([own, self._files]))
         service = Service(
             application=MetricsApplication(registry),
             environ=base_environ(self._settings.metrics_port, multithread=False, multiprocess=False),

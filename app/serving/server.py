@@ -1,6 +1,7 @@
 """gunicorn, with this project's configuration and master process."""
 
 import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ from typing import Any
 from gunicorn.app.wsgiapp import WSGIApplication
 
 from app.serving.arbiter import Arbiter
+from app.serving.early_signals import EarlySignals
 from app.serving.hooks import Hooks
+from app.serving.worker import STOP_SIGNALS
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "gunicorn.conf.py"
 
@@ -32,9 +35,9 @@ class Server(WSGIApplication):  # type: ignore[misc]
         """Run until told to stop; ends with SystemExit."""
         master = os.getpid()
         try:
-            Arbiter(self, self._hooks).run()
+            Arbiter(self, self._hooks, EarlySignals({*STOP_SIGNALS, signal.SIGHUP})).run()
         except SystemExit as end:
-            # Shutting down a worker's interpreter cleanly costs 150 ms of CPU time, and changes nothing.
+            # Shutting down a worker's interpreter costs 150 ms of CPU time, and 17 MB that it shared with the others.
             if os.getpid() != master:
                 os._exit(int(end.code or 0))
             raise

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.workers.base import Worker as BaseWorker
 
 from app.observability.measured_response import MIDDLEWARE_FAILED
+from app.observability.middleware import RequestMiddleware
 from app.observability.request_log import PROBES
 from app.observability.request_record import ENVIRON_KEY, RequestRecord
 from app.observability.scoreboard import CONNECTIONS, STATE, WAITING, WorkerState, scoreboard
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from wsgiref.types import WSGIEnvironment
 
-    from app.observability.middleware import RequestMiddleware
     from app.serving.hooks import Hooks
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
@@ -77,7 +77,8 @@ class Worker(BaseWorker):  # type: ignore[misc]
         self._server.run()
 
     def _service(self) -> Service:
-        self._middleware: RequestMiddleware = self.wsgi.extensions["request_middleware"]
+        # For rejections alone. The application may be a dispatcher, which is no Flask, around several.
+        self._middleware = RequestMiddleware(self.wsgi, lambda _: None, self.hooks.settings)
         return Service(
             application=self.wsgi,
             environ=base_environ(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from app.observability import logs
 from app.observability.captured_output import capture_output
 from app.observability.log_output import LogOutput
 from app.observability.logs import configure_logs
@@ -24,8 +25,9 @@ def make_settings() -> Callable[..., Settings]:
 
 
 @pytest.fixture
-def configured_logs(tmp_path: Path) -> Iterator[Callable[..., Lines]]:
+def configured_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Lines]]:
     """Configure the logs of this process into a file; what that changes is put back after the test."""
+    monkeypatch.setattr(logs, "_emitter", None)
     root = logging.getLogger()
     before = (sys.excepthook, threading.excepthook, sys.unraisablehook, sys.stdout, sys.stderr)
     root_before = (root.handlers, root.level)

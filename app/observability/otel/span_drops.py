@@ -1,12 +1,12 @@
 """Dropped spans: counts all of them, and logs one line a minute."""
 
 import fcntl
+import logging
 from pathlib import Path
 from threading import Lock
 from time import monotonic
 
-import structlog
-
+from app.observability.logs import emit
 from app.observability.metrics import spans_dropped
 
 INTERVAL_SECONDS = 60.0
@@ -34,7 +34,7 @@ class SpanDrops:
                 self._quiet_until = told + INTERVAL_SECONDS
                 return
             untold, self._untold = self._untold, 0
-        structlog.get_logger().warning("spans dropped", spans=untold, reason=reason)
+        emit(logging.WARNING, {"event": "spans dropped", "spans": untold, "reason": reason})
 
     def _told_at(self, now: float) -> float | None:
         """Return when another process logged a line within the last minute; None if this one is to do it."""

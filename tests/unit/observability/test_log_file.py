@@ -97,6 +97,14 @@ def test_a_part_of_a_line_in_a_file(
     assert left == (tmp_path / "stdout").read_bytes()
 
 
+def test_a_file_that_is_truncated(output: LogOutput, tmp_path: Path) -> None:
+    """Log rotation by `copytruncate` leaves no hole, although `>` has opened the file."""
+    output.write(LINE)
+    os.truncate(tmp_path / "stdout", 0)
+    output.write(LINE)
+    assert LINE == (tmp_path / "stdout").read_bytes()
+
+
 def test_a_process_that_is_suspended_while_it_writes(
     monkeypatch: pytest.MonkeyPatch, output: LogOutput, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ import traceback
 import warnings
 from contextvars import copy_context
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -153,6 +154,12 @@ class Unprintable:
         pytest.param(("user %s", Unprintable()), {}, {"event": "user %s <tuple>"}, id="argument"),
         pytest.param((Unprintable(),), {}, {"event": "<Unprintable> ()"}, id="message"),
         pytest.param(("user",), {"who": Unprintable()}, {"event": "user", "who": "<Unprintable>"}, id="extra"),
+        pytest.param(
+            ("user",),
+            {"a": {1: 2}, "b": Decimal("9.9")},
+            {"a": "{1: 2}", "b": "Decimal('9.9')"},
+            id="two of JSON's gaps",
+        ),
         pytest.param(("user",), {"self": 1, "level": 2}, {"event": "user", "self": 1, "level": "warning"}, id="names"),
     ],
 )
@@ -162,6 +169,14 @@ def test_a_record_fails_no_request(
     """Whatever a library hands over is logged as far as it goes."""
     logging.getLogger("library").warning(*arguments, extra=extra)
     assert expected.items() <= log_lines.only.items()
+
+
+def test_a_console_takes_what_fails_to_describe_itself(configured_logs: "Callable[..., Lines]") -> None:
+    """On a terminal, too, it fails no request."""
+    lines = configured_logs(log_format="console")
+    structlog.get_logger().warning("user", who=Unprintable(), n=[1])
+    (line,) = lines.raw
+    assert b"who=<Unprintable> n=[1]" in line
 
 
 @pytest.mark.parametrize(
@@ -220,6 +235,37 @@ def test_printed_bytes(configured_logs: "Callable[..., Lines]") -> None:
     with io.TextIOWrapper(sys.stdout.buffer, "utf-8") as wrapped:  # As a program does that wants another encoding.
         wrapped.write("text\n")
     assert ["ä\\xff", "text"] == [line["event"] for line in lines.json]
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        {"logger_factory": structlog.PrintLoggerFactory()},
+        {"logger_factory": structlog.WriteLoggerFactory()},
+        {"logger_factory": structlog.stdlib.LoggerFactory(), "wrapper_class": structlog.stdlib.BoundLogger},
+    ],
+    ids=["print", "write", "logging"],
+)
+def test_an_application_that_configures_structlog(
+    configured_logs: "Callable[..., Lines]", configuration: dict[str, Any]
+) -> None:
+    """What it prints is logged, once, and so are the lines of the service."""
+    lines = configured_logs()
+    logging.getLogger().addHandler(logging.StreamHandler())
+    structlog.configure(processors=[structlog.processors.KeyValueRenderer()], **configuration)
+    structlog.get_logger().warning("quoted")
+    logs.emit(logging.INFO, {"event": "starting"})
+    print("printed")  # noqa: T201
+    (quoted, *_), (*_, starting, printed) = lines.json, lines.json
+    assert ("event='quoted'", "starting", "printed") == (quoted["event"], starting["event"], printed["event"])
+    assert len(lines.json) == (4 if "wrapper_class" in configuration else 3)
+
+
+def test_a_stream_has_what_libraries_ask_for(configured_logs: "Callable[..., Lines]") -> None:
+    """Faulthandler and subprocess take the descriptor; reconfigure(), which many programs call first, is no error."""
+    configured_logs()
+    assert (1, 2) == (sys.stdout.fileno(), sys.stderr.fileno())
+    sys.stdout.reconfigure(line_buffering=True)
 
 
 def test_prints_of_threads(configured_logs: "Callable[..., Lines]") -> None:

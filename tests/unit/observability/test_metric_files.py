@@ -150,6 +150,17 @@ def test_an_empty_file_is_passed_over(files: MetricFiles, counter: Counter) -> N
     assert 1 == total(files, "a")
 
 
+def test_a_file_that_has_just_gone_is_passed_over(
+    files: MetricFiles, counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gauges `live...` of a worker that ends while the scrape is under way do not fail it."""
+    counter.labels("a").inc()
+    gone = [files.directory / f"gauge_{mode}_slot-7.db" for mode in ("liveall", "livemax")]
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda path, pattern: [*glob(path, pattern), *gone])
+    assert 1 == total(files, "a")
+
+
 def test_histograms_are_added_up(files: MetricFiles) -> None:
     """The buckets, the count and the sum of a histogram are those of all slots."""
     histogram = Histogram("sizes", "Sizes.", buckets=(1, 10), registry=CollectorRegistry())

@@ -635,11 +635,6 @@ def test_do_not_track(app: Flask, log_lines: "Lines") -> None:
     assert 0 == count(route="/quiet")
 
 
-def test_extension(app: Flask) -> None:
-    """The application tells a server what measures it."""
-    assert app.extensions["request_middleware"] is app.wsgi_app
-
-
 def test_span(measure: Callable[..., RequestMiddleware], log_lines: "Lines", spans: Spans) -> None:
     """With traces, the line of a request and the lines of its view bear the ids of its span."""
 

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from gunicorn.arbiter import Arbiter as BaseArbiter
 from app.observability.scoreboard import WorkerState, scoreboard
 from app.serving import server, start
 from app.serving.arbiter import Arbiter
+from app.serving.early_signals import EarlySignals
 from app.serving.hooks import Hooks
 from app.serving.server import Server
 from app.serving.worker import STOP_SIGNALS
@@ -30,10 +31,10 @@ def make(log_lines: "Lines", make_hooks: Callable[..., Hooks], monkeypatch: pyte
     monkeypatch.setattr(BaseArbiter, "WORKERS", {})
     monkeypatch.setattr(BaseArbiter, "LISTENERS", [])
 
-    def make(slots: int | None = None, **settings: Any) -> Arbiter:
+    def make(slots: int | None = None, early_signals: Collection[signal.Signals] = (), **settings: Any) -> Arbiter:
         hooks = make_hooks(slots, **settings)
         monkeypatch.setattr(start, "_prepared", hooks)
-        arbiter = Arbiter(Server(hooks, {}), hooks)
+        arbiter = Arbiter(Server(hooks, {}), hooks, EarlySignals(early_signals))
         arbiter.pid = os.getpid()
         monkeypatch.setattr(hooks.metrics_server, "ensure", lambda _: None)
         return arbiter
@@ -138,9 +139,9 @@ def test_stop(make: Make, monkeypatch: pytest.MonkeyPatch, *, has_signal: bool) 
 def test_a_signal_that_comes_during_the_start(make: Make) -> None:
     """init_signals(): what has come before there was a handler is handled now."""
     handlers = {number: signal.getsignal(number) for number in [*Arbiter.SIGNALS, signal.SIGCHLD]}
-    made = make()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {*STOP_SIGNALS, signal.SIGHUP})
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     signal.raise_signal(signal.SIGHUP)
+    made = make(early_signals={signal.SIGHUP})
     made.init_signals()
     for number, handler in handlers.items():
         signal.signal(number, handler)

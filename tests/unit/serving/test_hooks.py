@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask, Response
+from flask import signals as flask_signals
 from prometheus_client import REGISTRY, CollectorRegistry, Counter
 
 from app import create_app
@@ -250,6 +251,12 @@ def test_a_worker_is_warm(make_hooks: Make, log_lines: "Lines", monkeypatch: pyt
     app.before_request(lambda: ran.append("before"))
     app.teardown_request(lambda _: ran.append("teardown"))
     app.teardown_appcontext(lambda _: ran.append("context"))
+
+    def receive(*_: object, **__: object) -> None:
+        ran.append("signal")
+
+    for sent in (flask_signals.appcontext_pushed, flask_signals.request_started, flask_signals.appcontext_popped):
+        sent.connect(receive)  # For any application, until `receive` is gone.
     answered: list[Flask] = []
     dispatch = Flask.full_dispatch_request
 

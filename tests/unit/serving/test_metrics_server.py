@@ -44,8 +44,9 @@ def test_process(hooks: Hooks) -> None:
     assert (False, True) == (child.is_running(), is_refused(port))
 
 
-def test_a_process_that_has_died_is_replaced(hooks: Hooks) -> None:
+def test_a_process_that_has_died_is_replaced(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it is replaced, a scrape waits and does not fail."""
+    monkeypatch.setattr("app.serving.metrics_server.RESTART_SECONDS", 0.0)
     child = child_of(hooks.metrics_server)
     child.kill()
     child.wait(20)
@@ -69,6 +70,7 @@ def test_a_process_that_hangs_is_replaced(hooks: Hooks, monkeypatch: pytest.Monk
     get(hooks.settings.metrics_port, "/metrics")
     child.suspend()
     monkeypatch.setattr("app.serving.metrics_server.HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr("app.serving.metrics_server.RESTART_SECONDS", 0.0)
     hooks.metrics_server.ensure(lambda: pytest.fail("started beside the other one"))
     wait_until(lambda: child.status() == psutil.STATUS_ZOMBIE, "it is killed")
     assert ("critical", "the metrics process hangs") == (log_lines.only["level"], log_lines.only["event"])
@@ -86,6 +88,10 @@ def test_a_process_that_fails_to_start(hooks: Hooks, log_lines: "Lines") -> None
     wait_until(lambda: log_lines.json, "it is logged")
     assert ("error", "cannot serve the metrics") == (log_lines.only["level"], log_lines.only["event"])
     assert log_lines.only["traceback"].endswith("LookupError: a bug\n")
+    for _ in range(10):  # As often as it ends, the master is told.
+        hooks.metrics_server.ensure(fail)
+    wait_until(lambda: hooks.metrics_server.ensure(fail) or len(log_lines.json) > 1, "it is started again")
+    assert 2 == len(log_lines.json)
 
 
 def test_signals_of_a_terminal_are_not_for_it(hooks: Hooks) -> None:
@@ -151,6 +157,7 @@ def test_no_room_for_a_process(hooks: Hooks, monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(OSError, match="allocate"):
             hooks.metrics_server.ensure(lambda: None)
     assert set() == signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    monkeypatch.setattr("app.serving.metrics_server.RESTART_SECONDS", 0.0)
     assert child_of(hooks.metrics_server).is_running()
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from gunicorn.config import Config
 from structlog.contextvars import bind_contextvars, get_contextvars
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from app import create_app
 from app.observability.scoreboard import IN_PROGRESS, STATE, WorkerState, scoreboard
@@ -116,6 +117,20 @@ def test_requests_and_rejections(make_worker: Callable[..., Worker], log_lines: 
     assert (1, WorkerState.LEAVING) == (worker.nr, scoreboard.read(worker.slot, STATE))
 
 
+def test_an_application_that_is_a_dispatcher(make_worker: Callable[..., Worker], log_lines: "Lines") -> None:
+    """What the factory returns need be no Flask, but any WSGI application around one."""
+    worker = make_worker()
+    worker.wsgi = DispatcherMiddleware(worker.wsgi, {"/again": worker.wsgi})
+
+    def steps() -> None:
+        assert (200, 200) == tuple(get(worker.port, path).status for path in ("/healthz", "/again/healthz"))
+        assert 400 == exchange(worker.port, b"GET / HTTP/1.1\r\n\r\n").status
+
+    run_while(worker, steps)
+    statuses = [line["status"] for line in log_lines.json if line["event"] == "request"]
+    assert [200, 200, 400] == statuses
+
+
 def test_a_failure_outside_of_the_application(make_worker: Callable[..., Worker], log_lines: "Lines") -> None:
     """What fails before the request is measured is a 500 with a line and a traceback, and nothing of it in the body."""
     worker = make_worker()
@@ -193,9 +208,8 @@ def test_overload_is_told_when_to_come_back(make_worker: Callable[..., Worker]) 
     """A 503 says when the client may try again; a request that has its line already gets no second one."""
     worker = make_worker()
     service = worker._service()  # noqa: SLF001 - the answer, without a server
-    middleware = worker.wsgi.extensions["request_middleware"]
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_X_REQUEST_ID": "known"}
-    environ["app.request_record"] = middleware.describe(environ)
+    environ["app.request_record"] = worker.wsgi.wsgi_app.describe(environ)
     status, headers, body = service.answer_rejection(environ, Rejection(503, "overloaded"))
     assert ("503 Service Unavailable", True, True) == (status, ("Retry-After", "1") in headers, b"known" in body)
 

@@ -1,0 +1,52 @@
+"""Early signals: none is lost during the start, and what the application starts gets its own."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from app.serving.early_signals import EarlySignals
+
+
+@pytest.fixture
+def early_signals() -> Iterator[EarlySignals]:
+    """Collect SIGTERM, which has been blocked since the start."""
+    before = signal.getsignal(signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    yield EarlySignals({signal.SIGTERM})
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_signals_come_again(early_signals: EarlySignals) -> None:
+    """What arrives before there is a handler reaches it later, once."""
+    signal.raise_signal(signal.SIGTERM)
+    handled: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: handled.append(number))
+    for _ in range(2):
+        early_signals.send_again()
+    assert [signal.SIGTERM] == handled
+
+
+@pytest.mark.usefixtures("early_signals")
+def test_a_program_can_be_stopped() -> None:
+    """SIGTERM ends a program that is started meanwhile."""
+    program = subprocess.Popen(["sleep", "60"])
+    program.terminate()
+    assert -signal.SIGTERM == program.wait(20)
+
+
+@pytest.mark.usefixtures("early_signals")
+@pytest.mark.parametrize("has_own", [False, True])
+def test_a_forked_process_can_be_stopped(*, has_own: bool) -> None:
+    """SIGTERM ends a process that is forked meanwhile, unless it has a handler of its own."""
+    if has_own:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
+    pid = os.fork()
+    if pid == 0:
+        while True:
+            signal.pause()
+    os.kill(pid, signal.SIGTERM)
+    _, status = os.waitpid(pid, 0)
+    assert (7 if has_own else -signal.SIGTERM) == os.waitstatus_to_exitcode(status)
