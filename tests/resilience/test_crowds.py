@@ -5,6 +5,7 @@ import socket
 import statistics
 import time
 from contextlib import ExitStack, suppress
+from functools import partial
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from tests.support import example
+from tests.support.floods import ask_on, flooding
 from tests.support.http_client import exchange, get
 from tests.support.service import LIMIT_SECONDS, Service, running, wait_until, wait_until_workers
 
@@ -155,3 +157,13 @@ def test_more_slow_clients_than_there_are_connections(output: Path) -> None:
         p99, statuses = normal.stop()
     assert {200} == statuses
     assert P99_SECONDS > p99
+
+
+@pytest.mark.usefixtures("many_descriptors")
+def test_more_busy_clients_than_there_are_connections(output: Path) -> None:
+    """While 1,300 clients of one worker always have a request, it answers each new client: the sum or a 503."""
+    with running(output, WEB_CONCURRENCY=1) as service, flooding(partial(ask_on, request=SUM), 1300, service.port):
+        wait_until(lambda: descriptors(service) > 1000, "all are let in")
+        answers = [(get(service.port, "/healthz").status, exchange(service.port, SUM).status) for _ in range(40)]
+    assert {200} == {probe for probe, _ in answers}
+    assert {200, 503} >= {status for _, status in answers}

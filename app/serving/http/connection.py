@@ -32,7 +32,7 @@ class Connection(asyncio.BufferedProtocol):
         self.deadline = self.started + limits.keep_alive
         self.served = self.held_bytes = self.marked_bytes = 0
         self.marked = 0.0  # When it held `marked_bytes`: the growth since then tells an upload from one that drips.
-        self.is_paused = self.is_closed = self._is_at_end = False
+        self.is_paused = self.is_closed = self.is_at_end = False
         self.cut_reason: str | None = None  # Why this server has closed the connection, if it has.
         self.response: Response | None = None
         self._owner = owner
@@ -80,7 +80,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """Keep the connection if a response is due: a client may shut down its sending side and go on reading."""
-        self._is_at_end = True
+        self.is_at_end = True
         return self.state in {State.WAITING, State.RESPONDING}
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -157,7 +157,7 @@ class Connection(asyncio.BufferedProtocol):
             self._feed(self._behind, now)
             if self.state not in {State.IDLE, State.RECEIVING}:
                 return
-        if self._is_at_end:
+        if self.is_at_end:
             self.transport.close()
             return
         if self.state is State.CLOSING:

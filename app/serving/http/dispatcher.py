@@ -40,7 +40,7 @@ class Dispatcher:
         self._service = service
         self._limits = limits
         self._connections = connections
-        self._queue = WorkQueue(limits, service.set_waiting)
+        self.queue = WorkQueue(limits, service.set_waiting)
         self._pool = ThreadPool(loop, threads, self._finish, self._fill_pool) if threads > 1 else None
         self._ready: deque[Connection] = deque()  # Connections whose response can continue at once.
         self._urgent = WorkQueue(limits, lambda _: None)
@@ -52,7 +52,7 @@ class Dispatcher:
     def closed(self, connection: Connection) -> None:
         """Remove a closed connection, and end the response that was being sent."""
         self._connections.remove(connection)
-        self._queue.discard(connection)
+        self.queue.discard(connection)
         self._urgent.discard(connection)
         self._service.count_connections(-1)
         response, connection.response = connection.response, None
@@ -61,8 +61,8 @@ class Dispatcher:
 
     def received_head(self, connection: Connection, now: float) -> None:
         """Reject a request before its body arrives, if others have waited too long."""
-        if self._queue.is_late(now):
-            self.rejected(connection, Rejection(503, self._queue.late))
+        if self.queue.is_late(now):
+            self.rejected(connection, Rejection(503, self.queue.late))
 
     def grown(self, connection: Connection) -> None:
         """Reject requests until all together are within the limit; one may not suffice, since it may hold little."""
@@ -78,10 +78,10 @@ class Dispatcher:
         elif self._service.is_urgent(connection.request.target):
             self._urgent.put(connection)
             self._schedule()
-        elif self._queue.is_late(now):
-            self.rejected(connection, Rejection(503, self._queue.late))
+        elif self.queue.is_late(now):
+            self.rejected(connection, Rejection(503, self.queue.late))
         else:
-            self._queue.put(connection)
+            self.queue.put(connection)
             if self._pool is None:
                 self._schedule()
             else:
@@ -98,8 +98,8 @@ class Dispatcher:
 
     def look_after(self, now: float) -> None:
         """Reject requests that have waited too long and would wait longer, because views occupy all threads."""
-        while self._queue.is_too_late(now):
-            self._begin(self._queue.take())
+        while self.queue.is_too_late(now):
+            self._begin(self.queue.take())
 
     @property
     def is_idle(self) -> bool:
@@ -134,11 +134,11 @@ class Dispatcher:
         # Probes get as much time as the request before them took: no flood keeps probes waiting until a busy process is
         # restarted, no flood of probes keeps requests waiting, and neither does an endless stream.
         while (began := time.monotonic()) < until:
-            has_request = self._queue and self._pool is None
+            has_request = self.queue and self._pool is None
             if not (has_request or self._urgent or self._ready):
                 return
             if has_request:
-                self._go_on(self._queue.take())
+                self._go_on(self.queue.take())
             probes_until = 2 * time.monotonic() - began
             while self._urgent:
                 self._go_on(self._urgent.take())
@@ -153,7 +153,7 @@ class Dispatcher:
             return None
         request = connection.request
         if time.monotonic() - request.received > 2 * self._limits.wait:  # It arrived together with many others.
-            self.rejected(connection, Rejection(503, self._queue.too_late))
+            self.rejected(connection, Rejection(503, self.queue.too_late))
             return None
         environ = make_environ(request, connection.peer, self._service.environ)
         request.body, request.fields = b"", []  # The environ has a copy.
@@ -193,8 +193,8 @@ class Dispatcher:
             fail(connection, response, failure, self._service)
 
     def _fill_pool(self) -> None:
-        while self._pool is not None and self._pool.has_room and self._queue:
-            connection = self._queue.take()
+        while self._pool is not None and self._pool.has_room and self.queue:
+            connection = self.queue.take()
             response = self._begin(connection)
             if response is not None:
                 self._pool.run(connection, response)

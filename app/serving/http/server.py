@@ -15,6 +15,8 @@ from app.serving.http.rejection import Rejection
 from app.serving.http.service import Service
 from app.serving.http.state import State
 
+CROWDED = "overloaded: too many connections"
+
 TICK_SECONDS = 1.0
 LAST_TICK_SECONDS = 0.1
 
@@ -145,7 +147,11 @@ class HttpServer:
             self._service.count_connections(-1)
 
     def _evict(self) -> bool:
+        # A client that has just connected may have sent its request, from which nothing has been read yet.
+        if (waiting := self._dispatcher.queue.give_way()) is not None:
+            self._dispatcher.rejected(waiting, Rejection(503, CROWDED))
+            return False  # It still has to read the answer, and to close.
         evicted = self._connections.longest_silent(time.monotonic())
         for connection in evicted:
-            connection.abort("overloaded: too many connections")
+            connection.abort(CROWDED)
         return bool(evicted)

@@ -8,12 +8,12 @@ import pytest
 from app.serving.http.limits import Limits
 from app.serving.http.work_queue import WorkQueue
 
-LIMITS = Limits(body_bytes=100, wait=2.0)
+LIMITS = Limits(body_bytes=100, wait=2.0, connections=4)
 
 
-def waiting(received: float) -> Any:
+def waiting(received: float, *, is_at_end: bool = False) -> Any:
     """Make a connection whose request has arrived at a time."""
-    return SimpleNamespace(request=SimpleNamespace(received=received))
+    return SimpleNamespace(request=SimpleNamespace(received=received), is_at_end=is_at_end)
 
 
 def queue_of(*connections: Any) -> WorkQueue:
@@ -50,6 +50,25 @@ def test_overload(connections: list[Any], *, expected: bool) -> None:
 def test_too_late(now: float, *, expected: bool) -> None:
     """The first one has waited for too long at twice the time at which no more come."""
     assert expected == queue_of(waiting(1.0)).is_too_late(now)
+
+
+@pytest.mark.parametrize(
+    ("at_end", "expected"),
+    [
+        pytest.param([False] * 2, None, id="half of all clients"),
+        pytest.param([False] * 3, 2, id="the newest"),
+        pytest.param([False, True, True], 1, id="one that may be gone"),
+    ],
+)
+def test_a_crowd(at_end: list[bool], expected: int | None) -> None:
+    """Where most clients wait for the application, one of them gives way to a new client."""
+    connections = [waiting(1.0, is_at_end=is_at_end) for is_at_end in at_end]
+    queue = queue_of(*connections)
+    given = queue.give_way()
+    assert (None if expected is None else connections[expected]) is given
+    assert [connection for connection in connections if connection is not given] == [
+        queue.take() for _ in range(len(queue))
+    ]
 
 
 def test_end_of_an_overload() -> None:
