@@ -79,10 +79,16 @@ class ConnectionTable:
         stalled = dripping + self._unread(large, now)
         return min(stalled, key=lambda c: c.started, default=connection)
 
-    def longest_silent(self, now: float) -> list[Connection]:
-        """Choose the connections to evict for new ones. A request that is being served came first, and is spared."""
-        silent = [c for c in self._connections if c.state in _SILENT]
-        yielding = silent + self._unread(self._connections, now) or self._unread(self._connections, math.inf)
+    def longest_silent(self, now: float, at_least: float = 0.0) -> list[Connection]:
+        """Choose the connections to evict for new ones. A request that is being served came first, and is spared.
+
+        With `at_least`, so are clients that were silent for fewer seconds.
+        """
+        latest = now - at_least if at_least else math.inf
+        silent = [c for c in self._connections if c.state in _SILENT and max(c.started, c.marked) <= latest]
+        yielding = silent + self._unread(self._connections, now)
+        if not (yielding or at_least):
+            yielding = self._unread(self._connections, math.inf)
         # Not by the deadline: a request that has just begun has an earlier one than a silent connection. Nor by the
         # last byte received: clients that drip would never be evicted. `marked` spares a large upload that progresses.
         evicted = math.ceil(len(yielding) / _EVICTED_SHARE)

@@ -43,7 +43,7 @@ class Dispatcher:
         self.queue = WorkQueue(limits, service.set_waiting)
         self._pool = ThreadPool(loop, threads, self._finish, self._fill_pool) if threads > 1 else None
         self._ready: deque[Connection] = deque()  # Connections whose response can continue at once.
-        self._urgent = WorkQueue(limits, lambda _: None)
+        self.urgent = WorkQueue(limits, lambda _: None)
 
     def opened(self, connection: Connection) -> None:
         """Add a new connection."""
@@ -53,7 +53,7 @@ class Dispatcher:
         """Remove a closed connection, and end the response that was being sent."""
         self._connections.remove(connection)
         self.queue.discard(connection)
-        self._urgent.discard(connection)
+        self.urgent.discard(connection)
         self._service.count_connections(-1)
         response, connection.response = connection.response, None
         if response is not None:
@@ -76,7 +76,7 @@ class Dispatcher:
         if self.rejects_after is not None and connection.served and connection.request.started > self.rejects_after:
             self.rejected(connection, Rejection(503, STOPPING))
         elif self._service.is_urgent(connection.request.target):
-            self._urgent.put(connection)
+            self.urgent.put(connection)
             self._schedule()
         elif self.queue.is_late(now):
             self.rejected(connection, Rejection(503, self.queue.late))
@@ -135,13 +135,13 @@ class Dispatcher:
         # restarted, no flood of probes keeps requests waiting, and neither does an endless stream.
         while (began := time.monotonic()) < until:
             has_request = self.queue and self._pool is None
-            if not (has_request or self._urgent or self._ready):
+            if not (has_request or self.urgent or self._ready):
                 return
             if has_request:
                 self._go_on(self.queue.take())
             probes_until = 2 * time.monotonic() - began
-            while self._urgent:
-                self._go_on(self._urgent.take())
+            while self.urgent:
+                self._go_on(self.urgent.take())
                 if time.monotonic() >= probes_until:
                     break
             if self._ready:

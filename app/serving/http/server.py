@@ -16,6 +16,7 @@ from app.serving.http.service import Service
 from app.serving.http.state import State
 
 CROWDED = "overloaded: too many connections"
+UNTOUCHED_SECONDS = 0.5
 
 TICK_SECONDS = 1.0
 LAST_TICK_SECONDS = 0.1
@@ -41,7 +42,7 @@ class HttpServer:
         self._connections = ConnectionTable(limits)
         self._dispatcher = Dispatcher(loop, service, limits, self._connections, threads)
         self._acceptors = [
-            Acceptor(loop, listener, service.has_fewest_connections, self._welcome, self._evict)
+            Acceptor(loop, listener, service.has_fewest_connections, self._welcome, self._free_descriptors)
             for listener in listeners
         ]
         self._greetings: set[asyncio.Task[object]] = set()
@@ -146,12 +147,30 @@ class HttpServer:
             self._connections.give_up()
             self._service.count_connections(-1)
 
-    def _evict(self) -> bool:
-        # A client that has just connected may have sent its request, from which nothing has been read yet.
-        if (waiting := self._dispatcher.queue.give_way()) is not None:
+    def _evict(self) -> None:
+        # Not at once those that have just connected, from which nothing has been read yet, or that read their answer.
+        if self._abort(self._connections.longest_silent(time.monotonic(), at_least=UNTOUCHED_SECONDS)):
+            return
+        is_far_above = len(self._connections) > self._limits.connections * 9 // 8
+        if not is_far_above and (waiting := self._take_waiting()) is not None:
             self._dispatcher.rejected(waiting, Rejection(503, CROWDED))
-            return False  # It still has to read the answer, and to close.
+        else:
+            self._abort(self._connections.longest_silent(time.monotonic()))
+
+    def _free_descriptors(self) -> bool:
         evicted = self._connections.longest_silent(time.monotonic())
-        for connection in evicted:
+        if not evicted and (waiting := self._take_waiting()) is not None:
+            evicted = [waiting]
+        return self._abort(evicted)
+
+    def _take_waiting(self) -> Connection | None:
+        # If most clients wait for the application, one of them gives way: of requests or of probes, whichever are more.
+        queues = self._dispatcher.queue, self._dispatcher.urgent
+        if 2 * sum(map(len, queues)) <= self._limits.connections:
+            return None
+        return max(queues, key=len).take_last()
+
+    def _abort(self, connections: list[Connection]) -> bool:
+        for connection in connections:
             connection.abort(CROWDED)
-        return bool(evicted)
+        return bool(connections)

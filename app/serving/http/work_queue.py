@@ -20,7 +20,6 @@ class WorkQueue:
         self._waiting: deque[Connection] = deque()
         self._changed = changed
         self._wait = limits.wait
-        self._connections = limits.connections
         self.late = f"overloaded: requests have waited for more than {limits.wait:g} s"
         self.too_late = f"overloaded: the request has waited for more than {2 * limits.wait:g} s"
 
@@ -46,16 +45,11 @@ class WorkQueue:
             self._waiting.remove(connection)
             self._changed(len(self._waiting))
 
-    def give_way(self) -> Connection | None:
-        """Remove and return the request to reject for a new client; None unless most clients wait for the application.
-
-        It is the newest, or one whose client sends no more, and may be gone.
-        """
-        if 2 * len(self._waiting) <= self._connections:
-            return None
-        connection = next((connection for connection in self._waiting if connection.is_at_end), self._waiting[-1])
-        self.discard(connection)
-        return connection
+    def take_last(self) -> Connection:
+        """Remove and return the newest request, or one whose client sends no more, and may be gone."""
+        last = next((connection for connection in self._waiting if connection.is_at_end), self._waiting[-1])
+        self.discard(last)
+        return last
 
     def take(self) -> Connection:
         """Remove and return the first request."""

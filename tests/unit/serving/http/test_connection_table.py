@@ -103,6 +103,20 @@ def test_which_give_way(members: list[Any], expected: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        pytest.param([(State.IDLE, 2.0), (State.CLOSING, 1.6)], [], id="none"),
+        pytest.param([(State.IDLE, 1.6), (State.CLOSING, 1.5)], [1], id="one"),
+        pytest.param([(State.RESPONDING, 1.0)], [], id="not one that may be reading"),
+    ],
+)
+def test_who_has_been_silent_for_a_while(members: list[Any], expected: list[int]) -> None:
+    """Those that have just come, or have just been answered, are spared at first."""
+    connections = [connection(*member) for member in members]
+    assert expected == indexes(table_of(*connections).longest_silent(2.0, at_least=0.5), connections)
+
+
+@pytest.mark.parametrize(
     ("times", "grown", "expected"),
     [
         pytest.param([NOW] * FIT, -1, None, id="as much as is held"),

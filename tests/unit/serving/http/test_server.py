@@ -4,7 +4,7 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +107,45 @@ def test_a_client_that_does_not_read_gives_way_at_last(serve: Serve) -> None:
     client.take(1)
     assert b"/new" == server.client().ask(GET % b"new").body
     assert len(LARGE) > len(rest_of(client))
+
+
+@pytest.fixture
+def crowd(serve: Serve) -> Iterator[tuple["Running", list[Client]]]:
+    """Fill a server with clients: two views hold its threads, and six requests wait."""
+    release = threading.Event()
+
+    def hold(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        release.wait(20)
+        return answer(environ, start_response)
+
+    waiting: list[int] = []
+    server = serve(hold, threads=2, limits=limits(connections=8), set_waiting=waiting.append)
+    clients = [server.client() for _ in range(8)]
+    for number, client in enumerate(clients):
+        client.send(GET % b"%d" % number)
+        server.wait_until(lambda number=number: server.connections == 8 and (waiting[-1:] or [0])[0] >= number - 1)
+    yield server, clients
+    release.set()
+
+
+def test_a_request_gives_way_where_most_clients_wait(crowd: tuple["Running", list[Client]]) -> None:
+    """One that waits is answered by 503, and not one reset that has just connected."""
+    server, clients = crowd
+    new = server.client()
+    assert 503 == clients[-1].receive().status
+    new.send(GET % b"new")
+    server.turn()
+    assert not new.has_answer()
+
+
+def test_a_waiting_request_gives_its_descriptor(crowd: tuple["Running", list[Client]]) -> None:
+    """Where the system has no descriptor left, its connection is closed at once; else that of a silent client is."""
+    server, clients = crowd
+    freed: list[bool] = []
+    for _ in range(3):
+        server.call(lambda: freed.append(server.server._free_descriptors()))  # noqa: SLF001 - in the place of EMFILE
+    assert [True, True, False] == freed
+    assert [b"", b""] == [rest_of(client) for client in clients[-2:]]
 
 
 def test_a_client_is_served_where_none_gives_way(serve: Serve) -> None:

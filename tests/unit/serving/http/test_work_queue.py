@@ -8,7 +8,7 @@ import pytest
 from app.serving.http.limits import Limits
 from app.serving.http.work_queue import WorkQueue
 
-LIMITS = Limits(body_bytes=100, wait=2.0, connections=4)
+LIMITS = Limits(body_bytes=100, wait=2.0)
 
 
 def waiting(received: float, *, is_at_end: bool = False) -> Any:
@@ -55,20 +55,17 @@ def test_too_late(now: float, *, expected: bool) -> None:
 @pytest.mark.parametrize(
     ("at_end", "expected"),
     [
-        pytest.param([False] * 2, None, id="half of all clients"),
         pytest.param([False] * 3, 2, id="the newest"),
         pytest.param([False, True, True], 1, id="one that may be gone"),
     ],
 )
-def test_a_crowd(at_end: list[bool], expected: int | None) -> None:
-    """Where most clients wait for the application, one of them gives way to a new client."""
+def test_last(at_end: list[bool], expected: int) -> None:
+    """Where there are too many, the newest goes, or one of a client that sends no more."""
     connections = [waiting(1.0, is_at_end=is_at_end) for is_at_end in at_end]
     queue = queue_of(*connections)
-    given = queue.give_way()
-    assert (None if expected is None else connections[expected]) is given
-    assert [connection for connection in connections if connection is not given] == [
-        queue.take() for _ in range(len(queue))
-    ]
+    last = connections.pop(expected)
+    assert last is queue.take_last()
+    assert connections == [queue.take() for _ in range(len(queue))]
 
 
 def test_end_of_an_overload() -> None:
