@@ -69,9 +69,13 @@ class _Printed(io.TextIOBase):
     """Replaces a standard stream: each line printed to it becomes a log line."""
 
     encoding = "utf-8"
+    errors = "backslashreplace"
+    mode = "w"
+    line_buffering = True
 
     def __init__(self, name: str, descriptor: int) -> None:
         self._name = name
+        self.name = f"<{name}>"
         self._descriptor = descriptor
         self._thread = _Thread()
 
@@ -85,6 +89,9 @@ class _Printed(io.TextIOBase):
         for line in lines:
             _log_line(line, self._name)
         return len(text)
+
+    def writable(self) -> bool:
+        return True
 
     def fileno(self) -> int:
         return self._descriptor  # For faulthandler, and for programs that a view starts with this stream as theirs.

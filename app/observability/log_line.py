@@ -29,7 +29,7 @@ Event = MutableMapping[str, Any]
 
 
 def complete(_logger: object, level: str, event: Event) -> Event:
-    """Add the time, the ids of the event's request, and the keys that a view has bound to all lines of the request."""
+    """Add the time, the ids of the event's request, and the keys that are bound to all lines of the context."""
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
     now = f"{_second(seconds)}.{nanoseconds // 1000:06}Z"
     error = event.pop("exc_info", None)
@@ -37,14 +37,13 @@ def complete(_logger: object, level: str, event: Event) -> Event:
     line: dict[str, Any] = {"timestamp": now, "level": level, "event": "", **event}
     line["timestamp"], line["level"] = now, level
     record = current_record()
-    if record is not None:
-        if "request_id" not in line:
-            line["request_id"] = record.request_id
-            if record.trace:
-                line["trace_id"], line["span_id"] = record.trace
-        for key, value in get_contextvars().items():
-            if line.get(key) is None:
-                line[key] = value
+    if record is not None and "request_id" not in line:
+        line["request_id"] = record.request_id
+        if record.trace:
+            line["trace_id"], line["span_id"] = record.trace
+    for key, value in get_contextvars().items():
+        if line.get(key) is None:
+            line[key] = value
     line["pid"] = os.getpid()
     if error:
         line["traceback"] = _traceback(error)

@@ -23,7 +23,9 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 _emitter: "_Emitter | None" = None
 
 
-def configure_logs(level: str, log_format: str, output: LogOutput, environ: Mapping[str, str]) -> None:
+def configure_logs(
+    level: str, log_format: str, output: LogOutput, environ: Mapping[str, str], *, keeps_handlers: bool = False
+) -> None:
     """Send the output of structlog, Python's logging and its warnings to `output`.
 
     `log_format` is `json`, `console`, or `auto`: text on a terminal, JSON elsewhere. The text is in colour on a
@@ -44,7 +46,7 @@ def configure_logs(level: str, log_format: str, output: LogOutput, environ: Mapp
     )
     output.announce_dropped = _announce_dropped
     root = logging.getLogger()
-    root.handlers = [_Forwarder()]
+    root.handlers = [*(root.handlers if keeps_handlers else []), _Forwarder()]
     root.setLevel(level.upper())
     logging.captureWarnings(True)
 
@@ -65,7 +67,8 @@ def configure_unless_done(level: str, log_format: str) -> None:
     """Configure logs as text on standard error, for a process that none of our servers has started."""
     if not structlog.is_configured() and sys.__stderr__ is not None:
         log_format = "console" if log_format == "auto" else log_format
-        configure_logs(level, log_format, LogOutput(sys.__stderr__), os.environ)
+        # pytest's `caplog` is a handler, which may be there before the application is.
+        configure_logs(level, log_format, LogOutput(sys.__stderr__), os.environ, keeps_handlers=True)
 
 
 class _Emitter:

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Collection
+from collections.abc import Iterable
 from types import FrameType
 
 
@@ -13,16 +13,17 @@ class EarlySignals:
     stopped: a stop of the service would wait for them without end.
     """
 
-    def __init__(self, numbers: Collection[signal.Signals]) -> None:
-        self._numbers = numbers
+    def __init__(self, numbers: Iterable[signal.Signals]) -> None:
+        self._process = os.getpid()
         self._arrived: list[int] = []
+        self._numbers = frozenset(numbers)
         self._is_collecting = True
-        self._blocked: Collection[int] = ()
-        for number in numbers:
+        self._mask: Iterable[int] = ()
+        for number in self._numbers:
             signal.signal(number, self._collect)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
-        # A signal for a forked process that came before it has its own handlers would be lost in its copy of the list.
-        os.register_at_fork(before=self._block, after_in_parent=self._unblock, after_in_child=self._leave_child)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._numbers)
+        # Python drops the signals of a forked process that arrive before it has begun.
+        os.register_at_fork(before=self._block, after_in_parent=self._unblock, after_in_child=self._unblock)
 
     def send_again(self) -> None:
         """Send this process what has arrived, now that it has other handlers."""
@@ -31,20 +32,17 @@ class EarlySignals:
             os.kill(os.getpid(), number)
         self._arrived.clear()
 
-    def _collect(self, number: int, _frame: FrameType | None) -> None:
-        self._arrived.append(number)
-
     def _block(self) -> None:
         if self._is_collecting:
-            self._blocked = signal.pthread_sigmask(signal.SIG_BLOCK, self._numbers)
+            self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, self._numbers)
 
     def _unblock(self) -> None:
         if self._is_collecting:
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
-    def _leave_child(self) -> None:
-        for number in self._numbers:
-            if signal.getsignal(number) == self._collect:
-                signal.signal(number, signal.SIG_DFL)
-        self._unblock()
-        self._is_collecting = False
+    def _collect(self, number: int, _frame: FrameType | None) -> None:
+        if os.getpid() == self._process:
+            self._arrived.append(number)
+        else:  # A process that the application has forked inherits this handler.
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)

@@ -9,12 +9,9 @@ import os
 import signal
 import sys
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from wsgiref.util import setup_testing_defaults
 
-from flask import Flask, signals
 from prometheus_client.multiprocess import mark_process_dead
 
 from app.observability import traces
@@ -26,9 +23,11 @@ from app.observability.scoreboard import IN_PROGRESS, PID, WAITING, WorkerState,
 from app.observability.trace_settings import TraceSettings
 from app.serving.addresses import addresses, bind_text, listen_on_all
 from app.serving.cpus import usable_cpus
+from app.serving.descriptors import allow_descriptors
 from app.serving.http import acceptor, response
 from app.serving.http.limits import Limits
 from app.serving.metrics_server import MetricsServer
+from app.serving.warm_up import warm_up
 from app.settings import Settings
 from app.version import __version__
 
@@ -38,16 +37,6 @@ SHARED_MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile
 
 # The part of the grace in which a worker sends the spans that remain after its last request; at most a quarter of it.
 FLUSH_SECONDS = 1.0
-
-# Flask sends these for a request, also to functions that are connected for any application.
-SIGNALS_OF_A_REQUEST = (
-    signals.appcontext_pushed,
-    signals.request_started,
-    signals.request_finished,
-    signals.request_tearing_down,
-    signals.appcontext_tearing_down,
-    signals.appcontext_popped,
-)
 
 # Those of the server. dictConfig() in the application disables, by default, all loggers that exist.
 LOGGERS = ("gunicorn.error", acceptor.__name__, response.__name__)
@@ -124,6 +113,7 @@ class Hooks:
         """Make this process, a worker, count in the metric files of its slot."""
         self.metrics_server.close()
         scoreboard.enter(worker.slot, os.getpid())
+        allow_descriptors(2 * self.limits.connections)
         self.metric_files.owner = slot_owner(worker.slot)
         self.count_dropped_line(0)  # Opens the files, which takes 15 ms, so that the first request need not.
         # Before traces start, which register a function that takes longer: no signal may come between.
@@ -144,19 +134,8 @@ class Hooks:
         scoreboard.detach()
 
     def post_worker_init(self, _worker: Any) -> None:
-        """Answer a request, so that the kernel copies memory shared with the master before the first client comes.
-
-        The first request would otherwise take 5 ms longer. Not one to the application, whose hooks count and bind.
-        """
-        flask = Flask(__name__, static_folder=None)
-        flask.add_url_rule("/", view_func=lambda: "")
-        environ: dict[str, Any] = {}
-        setup_testing_defaults(environ)
-        with ExitStack() as stack:
-            for sent in SIGNALS_OF_A_REQUEST:
-                stack.enter_context(sent.muted())
-            stack.enter_context(flask.request_context(environ))
-            flask.full_dispatch_request()
+        """Warm up, before the first client comes."""
+        warm_up()
 
     def post_request(self, _worker: Any, _request: Any, environ: dict[str, Any], _response: Any) -> None:
         """End a request whose response a middleware has not closed, on gunicorn's own workers."""

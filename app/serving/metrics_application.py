@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.registry import Collector
 
 from app.observability.correlation import request_id
 from app.observability.logs import emit
@@ -24,8 +25,8 @@ class MetricsApplication:
     A rendering takes 10 to 30 ms of CPU time. Scrapes that arrived before it began share it.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._application = make_wsgi_app(registry)
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
         self._rendered_at = 0.0
         self._renderings: dict[tuple[str | None, ...], tuple[str, list[tuple[str, str]], list[bytes]]] = {}
 
@@ -49,13 +50,16 @@ class MetricsApplication:
 
     def _render(self, environ: "WSGIEnvironment") -> tuple[str, list[tuple[str, str]], list[bytes]]:
         answer: list[Any] = []
+        # A registry collects once more to learn the names, for `name[]`: those of this moment.
+        registry = CollectorRegistry(auto_describe=bool(environ.get("QUERY_STRING")))
 
         def render(asked: "WSGIEnvironment") -> list[bytes]:
-            return list(self._application(asked, lambda *status: answer.extend(status)))
+            return list(make_wsgi_app(registry)(asked, lambda *status: answer.extend(status)))
 
         # HEAD is GET without a body (RFC 9110, section 9.3.2), which the library does not implement.
         asked = environ | {"REQUEST_METHOD": "GET"} if environ["REQUEST_METHOD"] == "HEAD" else environ
         try:
+            registry.register(self._collector)
             body = render(asked)
         except (TypeError, ValueError):  # The library takes any version in Accept for a number.
             body = render(asked | {"HTTP_ACCEPT": ""})

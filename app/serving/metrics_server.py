@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import psutil
-from prometheus_client import CollectorRegistry
 
 from app.observability.correlation import request_id
 from app.observability.joined_metrics import JoinedMetrics
@@ -135,11 +134,9 @@ class MetricsServer:
         for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):  # A terminal sends them to the whole group.
             signal.signal(ignored, signal.SIG_IGN)
         loop = new_event_loop()
-        registry = CollectorRegistry(auto_describe=True)  # For `name[]`, which selects metrics.
         own = ProcessMetrics(scoreboard, master, [os.getpid()], self._settings.revision)
-        registry.register(JoinedMetrics([own, self._files]))
         service = Service(
-            application=MetricsApplication(registry),
+            application=MetricsApplication(JoinedMetrics([own, self._files])),
             environ=base_environ(self._settings.metrics_port, multithread=False, multiprocess=False),
             answer_rejection=_answer_rejection,
             heartbeat=watch_master,

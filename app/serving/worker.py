@@ -77,7 +77,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
         self._server.run()
 
     def _service(self) -> Service:
-        # For rejections alone. The application may be a dispatcher, which is no Flask, around several.
+        # For rejections. The application may be any dispatcher around a Flask, or several.
         self._middleware = RequestMiddleware(self.wsgi, lambda _: None, self.hooks.settings)
         return Service(
             application=self.wsgi,
@@ -95,10 +95,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
         )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - gunicorn's signature
-        """Begin to leave; on a second SIGTERM during a stop, end the draining.
-
-        The master counts them: some supervisors send each one to all processes, and the master passes its own on.
-        """
+        """Begin to leave; on a second SIGTERM, end the draining. The master counts: a supervisor may signal all."""
         if self.alive:
             self._begin_to_leave()
             self._call_soon(self._loop.call_later, SIGNALLING_SECONDS, self._leave)

@@ -107,6 +107,34 @@ def test_lines_of_a_request(log_lines: "Lines") -> None:
     assert ["timestamp", "level", "event", "pid"] == list(outside)
 
 
+def test_lines_outside_of_a_request(log_lines: "Lines") -> None:
+    """A thread or a command has lines of its own, and what is bound to it is on them."""
+
+    def work() -> None:
+        structlog.contextvars.bind_contextvars(job=7)
+        structlog.get_logger().info("done")
+        logging.getLogger("library").info("done")
+
+    copy_context().run(work)
+    structlog.get_logger().info("other")
+    assert [7, 7, None] == [line.get("job") for line in log_lines.json]
+
+
+def test_the_handlers_of_a_process_without_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pytest's `caplog` is a handler of the root logger, and goes on to see what is logged."""
+    handler = logging.NullHandler()
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [handler])
+    monkeypatch.setattr(root, "level", root.level)
+    monkeypatch.setattr(logs, "_emitter", None)
+    try:
+        logs.configure_unless_done("info", "json")
+        assert [handler] == root.handlers[:-1]
+    finally:
+        logging.captureWarnings(False)
+        structlog.reset_defaults()
+
+
 def test_logs_of_a_process_without_a_server(capfd: pytest.CaptureFixture[str]) -> None:
     """`flask run` and `flask shell` get readable text on standard error; what the server has configured stands."""
     script = "import structlog; from app.observability.logs import configure_unless_done as configure;"
@@ -266,6 +294,16 @@ def test_a_stream_has_what_libraries_ask_for(configured_logs: "Callable[..., Lin
     configured_logs()
     assert (1, 2) == (sys.stdout.fileno(), sys.stderr.fileno())
     sys.stdout.reconfigure(line_buffering=True)
+    expected = ("<stdout>", "w", "utf-8", "backslashreplace", True, True)
+    stdout = sys.stdout
+    assert expected == (
+        stdout.name,
+        stdout.mode,
+        stdout.encoding,
+        stdout.errors,
+        stdout.line_buffering,
+        stdout.writable(),
+    )
 
 
 def test_prints_of_threads(configured_logs: "Callable[..., Lines]") -> None:

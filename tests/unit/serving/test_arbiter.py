@@ -256,8 +256,20 @@ def test_the_process_of_the_metrics_lets_go_of_the_workers(
 
 
 @pytest.mark.parametrize("is_worker", [False, True])
-def test_the_end_of_a_process(make: Make, monkeypatch: pytest.MonkeyPatch, *, is_worker: bool) -> None:
-    """A worker, which ends by the same exception as the master, ends at once, and the master in good order."""
+@pytest.mark.parametrize(("code", "status"), [(3, 3), (None, 0), ("DATABASE_URL is missing", 1)])
+def test_the_end_of_a_process(  # noqa: PLR0913 - two fixtures, two tables
+    make: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    log_lines: "Lines",
+    *,
+    is_worker: bool,
+    code: str | int | None,
+    status: int,
+) -> None:
+    """A worker, which ends by the same exception as the master, ends at once, and the master in good order.
+
+    What an application says in place of a status is logged.
+    """
     application = make().app
     ended: list[int] = []
 
@@ -271,11 +283,15 @@ def test_the_end_of_a_process(make: Make, monkeypatch: pytest.MonkeyPatch, *, is
             """End."""
             if is_worker:
                 monkeypatch.setattr(os, "getpid", lambda: -1)
-            raise SystemExit(3)
+            raise SystemExit(code)
 
     monkeypatch.setattr(server, "Arbiter", Ending)
+    monkeypatch.setattr(server, "EarlySignals", lambda _: None)
     monkeypatch.setattr(os, "_exit", ended.append)
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as end:
         application.run()
     monkeypatch.undo()
-    assert ([3] if is_worker else []) == ended
+    assert (status, [status] if is_worker else []) == (end.value.code, ended)
+    expected = [("critical", code)] if isinstance(code, str) else []
+    lines = [(line["level"], line["event"]) for line in log_lines.json]
+    assert expected == [line for line in lines if line[0] != "debug"]

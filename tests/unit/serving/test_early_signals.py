@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +16,9 @@ def early_signals() -> Iterator[EarlySignals]:
     """Collect SIGTERM, which has been blocked since the start."""
     before = signal.getsignal(signal.SIGTERM)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    yield EarlySignals({signal.SIGTERM})
+    early_signals = EarlySignals({signal.SIGTERM})
+    yield early_signals
+    early_signals.send_again()  # It leaves alone the processes that other tests fork.
     signal.signal(signal.SIGTERM, before)
 
 
@@ -27,6 +30,16 @@ def test_signals_come_again(early_signals: EarlySignals) -> None:
     for _ in range(2):
         early_signals.send_again()
     assert [signal.SIGTERM] == handled
+
+
+def test_what_a_forked_process_inherits(early_signals: EarlySignals, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forked process, which has another id, does with a signal what it would do by default."""
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "getpid", lambda: -7)
+    monkeypatch.setattr(os, "kill", lambda *arguments: sent.append(arguments))
+    signal.raise_signal(signal.SIGTERM)
+    early_signals.send_again()
+    assert ([(-7, signal.SIGTERM)], signal.SIG_DFL) == (sent, signal.getsignal(signal.SIGTERM))
 
 
 @pytest.mark.usefixtures("early_signals")
@@ -46,7 +59,7 @@ def test_a_forked_process_can_be_stopped(*, has_own: bool) -> None:
     pid = os.fork()
     if pid == 0:
         while True:
-            signal.pause()
+            time.sleep(0.01)  # Not pause(), which misses a signal that comes just before it.
     os.kill(pid, signal.SIGTERM)
     _, status = os.waitpid(pid, 0)
     assert (7 if has_own else -signal.SIGTERM) == os.waitstatus_to_exitcode(status)

@@ -129,6 +129,14 @@ def test_scrapes_share_a_rendering(registry: CollectorRegistry) -> None:
     assert [1, 1, 2, 3, 4] == numbers
 
 
+def test_a_name_of_a_series_that_came_late(registry: CollectorRegistry, client: Client) -> None:
+    """`name[]` finds what had no series when the metrics were first read."""
+    late = Counter("late", "Late.", ["kind"], registry=registry)
+    assert b"late_total{" not in client.get("/metrics?name[]=late_total").data
+    late.labels("a").inc()
+    assert b'late_total{kind="a"} 1.0' in client.get("/metrics?name[]=late_total").data
+
+
 def test_a_rendering_that_fails(registry: CollectorRegistry, log_lines: "Lines") -> None:
     """A metric that cannot be collected fails the scrape, with a line in the log; the next scrape tries again."""
     counted = Counted()
