@@ -94,11 +94,11 @@ def test_a_process_that_fails_to_start(hooks: Hooks, log_lines: "Lines") -> None
     assert 2 == len(log_lines.json)
 
 
-def test_signals_of_a_terminal_are_not_for_it(hooks: Hooks) -> None:
-    """Ctrl-C and a terminal that closes reach the whole group: the process goes on until the master ends it."""
+def test_signals_to_all_processes_are_not_for_it(hooks: Hooks) -> None:
+    """Ctrl-C, a terminal that closes, and a supervisor's SIGTERM: the process goes on until the master ends it."""
     child = child_of(hooks.metrics_server)
     get(hooks.settings.metrics_port, "/metrics")
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
         child.send_signal(number)
     assert 200 == get(hooks.settings.metrics_port, "/metrics").status
 
