@@ -88,8 +88,13 @@ def test_heartbeat(serve: Serve) -> None:
     assert 200 == client.receive().status
 
 
-def test_the_longest_silent_gives_way(serve: Serve) -> None:
-    """Where there is no room, the client goes that has been silent for the longest time, and not one that has begun."""
+@pytest.mark.parametrize("untouched", [1e-6, 3600.0])
+def test_the_longest_silent_gives_way(serve: Serve, monkeypatch: pytest.MonkeyPatch, untouched: float) -> None:
+    """Where there is no room, the client goes that has been silent for the longest time, and not one that has begun.
+
+    If all have come or been answered a moment ago, it is one of these.
+    """
+    monkeypatch.setattr("app.serving.http.server.UNTOUCHED_SECONDS", untouched)
     server = serve(answer, limits=limits(connections=2))
     silent, sending = server.client(), server.client()
     silent.ask(GET % b"silent")
