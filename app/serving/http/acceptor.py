@@ -10,9 +10,9 @@ from collections.abc import Callable
 # With the kernel's default of up to 4 MB, a hundred requests of a client that never reads would all be served.
 UNREAD_BYTES = 64 * 1024
 
-# How much the kernel buffers for a client before the worker reads it. It would let this grow to megabytes for one that
-# has sent a lot: 365 MB for 200 clients, beside all bounds. More than a proxy nearby needs, and 1 MB/s over an ocean.
-RECEIVE_BYTES = 128 * 1024
+# How much the kernel buffers of a client before the worker reads it; it would let this grow to many megabytes. At
+# 128 KiB, a body of 0.4 MB takes several turns to arrive, for which clients of a busy worker waited 12 ms.
+RECEIVE_BYTES = 512 * 1024
 
 # A worker lets this many turns of its event loop pass, 0.1 ms when it is idle, before it accepts a client while another
 # worker has fewer. Without this wait, the first of two workers to wake up accepts all of sixteen clients in some runs.
