@@ -67,18 +67,13 @@ class MetricFiles(Collector):
 
     def detach(self) -> None:
         """Count in files that nothing reads, in a process that a view has forked: it would overwrite the worker's."""
-        self._own_files()
+        self._remove_left()
         self.owner = str(os.getpid())
 
-    def _own_files(self) -> list[Path]:
-        own = []
+    def _remove_left(self) -> None:
         for file in self.directory.glob("*.db"):
-            owner = file.stem.rpartition("_")[2]
-            if owner == MASTER or owner.startswith(SLOT):
-                own.append(file)
-            elif owner.isdigit() and not psutil.pid_exists(int(owner)):
+            if (owner := _owner(file)).isdigit() and not psutil.pid_exists(int(owner)):
                 file.unlink(missing_ok=True)
-        return own
 
     def _check_room(self, size: int) -> None:
         # The files are mapped into memory. If there is no room for a page, the kernel does not return an error but
@@ -90,15 +85,10 @@ class MetricFiles(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Add up the values of all slots."""
+        self._remove_left()
+        own = [file for file in self.directory.glob("*.db") if _owner(file) == MASTER or _owner(file).startswith(SLOT)]
         # A new file is empty until its first write, and would fail the whole scrape.
-        files = [file for file in self._own_files() if _size(file) > 0 and not self._is_unset(file)]
-        return MultiProcessCollector.merge([str(file) for file in files])
-
-    def _is_unset(self, file: Path) -> bool:
-        # The master has every gauge at 0. One of its threads may set some later, such as a scheduler's.
-        if not (_is_choice(file) and file.stem.endswith(f"_{MASTER}")):
-            return False
-        return not any(value for _, value, *_ in MmapedDict.read_all_values_from_file(file))
+        return MultiProcessCollector.merge([str(file) for file in own if _size(file) > 0 and not _is_unset(file)])
 
     def remove(self) -> None:
         """Remove all files. Only for the last process that uses them."""
@@ -128,9 +118,20 @@ def _remove_orphans(parent: Path) -> None:
             shutil.rmtree(path.parent)
 
 
+def _owner(file: Path) -> str:
+    return file.stem.rpartition("_")[2]
+
+
 def _is_choice(file: Path) -> bool:
     """Tell whether the values of a file are gauges of which a scrape chooses one, or shows all, and adds none up."""
     return file.name.startswith("gauge_") and "sum_" not in file.name
+
+
+def _is_unset(file: Path) -> bool:
+    # The master has every gauge at 0. One of its threads may set some later, such as a scheduler's.
+    if not (_is_choice(file) and _owner(file) == MASTER):
+        return False
+    return not any(value for _, value, *_ in MmapedDict.read_all_values_from_file(file))
 
 
 def _size(file: Path) -> int:

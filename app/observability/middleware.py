@@ -48,7 +48,7 @@ class RequestMiddleware:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterator[bytes]":
         """Serve a request. It ends when the server closes the response, or when the application raises."""
-        record = environ[ENVIRON_KEY] = self.describe(environ)
+        record = environ[ENVIRON_KEY] = describe(environ, self._forwarded)
         record.queued = 0.0
         received = environ.get(RECEIVED_AT)
         record.request_bytes = body_bytes(environ)
@@ -73,28 +73,6 @@ class RequestMiddleware:
         record: RequestRecord = environ[ENVIRON_KEY]
         record.request_bytes = receive_chunked(environ, self._max_body_bytes)
         return self._application(environ, start_response)
-
-    def describe(self, environ: "WSGIEnvironment") -> RequestRecord:
-        """Make the record of a request from its environ, after applying the headers of a trusted proxy."""
-        self._forwarded.apply(environ)
-        traceparent = environ.get("HTTP_TRACEPARENT")
-        return RequestRecord(
-            request_id(environ.get("HTTP_X_REQUEST_ID")),
-            _printable(environ.get("REQUEST_METHOD")),
-            _printable(environ.get("PATH_INFO")),
-            environ.get("REMOTE_ADDR") or None,
-            _printable(environ.get("HTTP_USER_AGENT")),
-            trace(traceparent) if traceparent else None,
-            monotonic(),
-        )
-
-    def reject(self, record: RequestRecord, environ: "WSGIEnvironment") -> None:
-        """Log and count a request that one of our servers has rejected; the record has all that is known about it."""
-        if traces.request_spans is not None:
-            copy_context().run(traces.request_spans.start, record, environ)
-            traces.request_spans.end(record)
-        write_request(record)
-        metrics.count_rejection(record)
 
     def _finish(self, record: RequestRecord, environ: "WSGIEnvironment", request: Request | None) -> None:
         if scoreboard.is_detached:
@@ -134,6 +112,30 @@ class RequestMiddleware:
                 methods = error.valid_methods or ["GET"]
             return adapter.match(method=next(iter(methods)), return_rule=True)[0].rule
         return UNMATCHED
+
+
+def describe(environ: "WSGIEnvironment", forwarded: Forwarded) -> RequestRecord:
+    """Make the record of a request from its environ, after applying the headers of a trusted proxy."""
+    forwarded.apply(environ)
+    traceparent = environ.get("HTTP_TRACEPARENT")
+    return RequestRecord(
+        request_id(environ.get("HTTP_X_REQUEST_ID")),
+        _printable(environ.get("REQUEST_METHOD")),
+        _printable(environ.get("PATH_INFO")),
+        environ.get("REMOTE_ADDR") or None,
+        _printable(environ.get("HTTP_USER_AGENT")),
+        trace(traceparent) if traceparent else None,
+        monotonic(),
+    )
+
+
+def reject(record: RequestRecord, environ: "WSGIEnvironment") -> None:
+    """Log and count a request that one of our servers has rejected; the record has all that is known about it."""
+    if traces.request_spans is not None:
+        copy_context().run(traces.request_spans.start, record, environ)
+        traces.request_spans.end(record)
+    write_request(record)
+    metrics.count_rejection(record)
 
 
 def init_app(app: Flask, settings: Settings) -> None:

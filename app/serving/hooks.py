@@ -86,24 +86,26 @@ class Hooks:
         self.metric_files.prepare(self._slots_with_files)
         self.metrics_server.ensure(lambda: None)
         settings = self.settings
-        line = {
-            "event": "starting",
-            "version": __version__,
-            "revision": settings.revision,
-            "port": settings.port,
-            "metrics_port": settings.metrics_port,
-            "addresses": list(self.addresses),
-            "workers": arbiter.cfg.workers,  # gunicorn's command line may say otherwise than the settings.
-            "threads": arbiter.cfg.threads,
-            "max_body_bytes": settings.max_body_bytes,
-            "held_bytes": self.limits.held_bytes,
-            "connections": self.limits.connections,
-            "keep_alive_seconds": settings.keep_alive,
-            "drain_seconds": settings.drain_seconds,
-            "graceful_timeout_seconds": settings.graceful_timeout,
-            "traces": self.trace_settings is not None,
-        }
-        emit(logging.INFO, line)
+        emit(
+            logging.INFO,
+            {
+                "event": "starting",
+                "version": __version__,
+                "revision": settings.revision,
+                "port": settings.port,
+                "metrics_port": settings.metrics_port,
+                "addresses": list(self.addresses),
+                "workers": arbiter.cfg.workers,  # gunicorn's command line may say otherwise than the settings.
+                "threads": arbiter.cfg.threads,
+                "max_body_bytes": settings.max_body_bytes,
+                "held_bytes": self.limits.held_bytes,
+                "connections": self.limits.connections,
+                "keep_alive_seconds": settings.keep_alive,
+                "drain_seconds": settings.drain_seconds,
+                "graceful_timeout_seconds": settings.graceful_timeout,
+                "traces": self.trace_settings is not None,
+            },
+        )
 
     def pre_fork(self, _arbiter: Any, worker: Any) -> None:
         """Take a slot for a worker."""

@@ -1,14 +1,13 @@
 """The command `python app/app.py`."""
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-import structlog
-
 from app.observability.log_output import LogOutput
-from app.observability.logs import configure_logs
+from app.observability.logs import configure_logs, emit
 from app.serving import start
 from app.serving.standard_streams import standard_output
 from app.settings import VARIABLES
@@ -25,7 +24,7 @@ def main(arguments: Sequence[str], **settings: Any) -> int:
     if arguments:
         configure_logs("info", "auto", LogOutput(standard_output(sys.stdout)), os.environ)
         names = ", ".join(VARIABLES)
-        structlog.get_logger().critical(f"no arguments are accepted; set environment variables instead: {names}")
+        emit(logging.CRITICAL, {"event": f"no arguments are accepted; set environment variables instead: {names}"})
         return USAGE
     hooks = start.hooks()
     # gunicorn reads this variable when it is imported, and fails if it is not a number.

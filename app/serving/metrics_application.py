@@ -50,19 +50,20 @@ class MetricsApplication:
 
     def _render(self, environ: "WSGIEnvironment") -> tuple[str, list[tuple[str, str]], list[bytes]]:
         answer: list[Any] = []
-        # A registry collects once more to learn the names, for `name[]`: those of this moment.
-        registry = CollectorRegistry(auto_describe=bool(environ.get("QUERY_STRING")))
 
         def render(asked: "WSGIEnvironment") -> list[bytes]:
+            # A registry collects once more to learn the names, for `name[]`: those of this moment.
+            registry = CollectorRegistry(auto_describe=bool(asked.get("QUERY_STRING")))
+            registry.register(self._collector)
             return list(make_wsgi_app(registry)(asked, lambda *status: answer.extend(status)))
 
         # HEAD is GET without a body (RFC 9110, section 9.3.2), which the library does not implement.
         asked = environ | {"REQUEST_METHOD": "GET"} if environ["REQUEST_METHOD"] == "HEAD" else environ
         try:
-            registry.register(self._collector)
-            body = render(asked)
-        except (TypeError, ValueError):  # The library takes any version in Accept for a number.
-            body = render(asked | {"HTTP_ACCEPT": ""})
+            try:
+                body = render(asked)
+            except (TypeError, ValueError):  # The library takes any version in Accept for a number.
+                body = render(asked | {"HTTP_ACCEPT": ""})
         except Exception:
             emit(logging.ERROR, {"event": "cannot render the metrics", "exc_info": True})
             raise

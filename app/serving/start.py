@@ -1,6 +1,7 @@
 """The start of the server, until gunicorn takes over."""
 
 import errno
+import logging
 import os
 import sys
 import time
@@ -8,12 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn, TextIO
 
-import structlog
-
 from app.observability import traces
 from app.observability.captured_output import capture_output
 from app.observability.log_output import LogOutput
-from app.observability.logs import configure_logs
+from app.observability.logs import configure_logs, emit
 from app.serving.addresses import addresses, listen_on_all
 from app.serving.hooks import SHARED_MEMORY, Hooks
 from app.serving.http.limits import Limits
@@ -105,5 +104,5 @@ def _check_port(variable: str, port: int, settings: Settings) -> None:
 
 
 def _exit(status: int, event: str, variable: str | None = None) -> NoReturn:
-    structlog.get_logger().critical(event, **({"variable": variable} if variable else {}))
+    emit(logging.CRITICAL, {"event": event, **({"variable": variable} if variable else {})})
     sys.exit(status)

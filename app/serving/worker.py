@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers.base import Worker as BaseWorker
 
+from app.observability.forwarded import Forwarded
 from app.observability.measured_response import MIDDLEWARE_FAILED
-from app.observability.middleware import RequestMiddleware
+from app.observability.middleware import describe, reject
 from app.observability.request_log import PROBES
 from app.observability.request_record import ENVIRON_KEY, RequestRecord
 from app.observability.scoreboard import CONNECTIONS, STATE, WAITING, WorkerState, scoreboard
@@ -77,8 +78,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
         self._server.run()
 
     def _service(self) -> Service:
-        # For rejections. The application may be any dispatcher around a Flask, or several.
-        self._middleware = RequestMiddleware(self.wsgi, lambda _: None, self.hooks.settings)
+        self._forwarded = Forwarded(self.hooks.settings.forwarded_allow_ips)
         return Service(
             application=self.wsgi,
             environ=base_environ(
@@ -152,7 +152,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
                 self._begin_to_leave()
             # Do not drain: the next start waits for the port.
             self._server.stop(monotonic() + self._grace)
-        elif not self.alive and scoreboard.stop_requests > 1:
+        elif scoreboard.stop_requests > 1 and not self.alive:
             # The kernel may merge a second SIGTERM with the first.
             self._server.stop(monotonic() + self._grace)
 
@@ -174,7 +174,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
 
     def _answer_rejection(self, environ: "WSGIEnvironment", rejection: Rejection) -> tuple[str, Headers, bytes]:
         known: RequestRecord | None = environ.get(ENVIRON_KEY)
-        record = known or self._middleware.describe(environ)
+        record = known or describe(environ, self._forwarded)
         body = problem_body(rejection.status, rejection.detail, record.request_id)
         if known is None:
             record.status = rejection.status
@@ -184,7 +184,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
             has_body = rejection.is_sent and record.method != HTTPMethod.HEAD
             record.response_bytes = len(body) if has_body else 0
             self._log_failure(rejection, record)
-            self._middleware.reject(record, environ)
+            reject(record, environ)
         elif known.reason == MIDDLEWARE_FAILED:
             self._log_failure(rejection, record)
         headers = problem_headers(record.request_id)

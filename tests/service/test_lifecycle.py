@@ -15,10 +15,9 @@ import pytest
 from tests.support import example
 from tests.support.http_client import Answer, Client, exchange, get, is_refused
 from tests.support.paths import ROOT
-from tests.support.scraping import REQUESTS, scrape
+from tests.support.scraping import ANSWERED, scrape
 from tests.support.service import GUNICORN, PROGRAM, Service, environment, running, wait_until, wait_until_workers
 
-SUMS = f'{REQUESTS}{{method="{example.METHOD}",route="{example.ROUTE}",status="200"}}'
 STOPPED = 'gunicorn_worker_exits_total{reason="stopped"}'
 
 
@@ -191,9 +190,9 @@ def test_a_supervisor_that_stops_all_processes(output: Path, program: tuple[str 
             process.send_signal(signal.SIGTERM)
         wait_until(lambda: get(service.port, "/readyz").status == 503, "the service is not ready")
         wait_until(lambda: get(service.port, "/healthz").headers["connection"] == "close", "the service drains")
-        counted = scrape(service).samples.get(SUMS, 0)
+        counted = scrape(service).samples.get(ANSWERED, 0)
         assert example.ANSWER == exchange(service.port, example.REQUEST).body
-        assert counted + 1 == scrape(service).samples[SUMS]
+        assert counted + 1 == scrape(service).samples[ANSWERED]
         assert 0 == service.wait()
 
 

@@ -16,11 +16,10 @@ import pytest
 from tests.support import example
 from tests.support.http_client import Client, exchange, get
 from tests.support.load import lost_in_progress
-from tests.support.scraping import REQUESTS, Scrape, metrics_folder, metrics_process, scrape
+from tests.support.scraping import ANSWERED, REQUESTS, Scrape, metrics_folder, metrics_process, scrape
 from tests.support.service import LIMIT_SECONDS, Service, running, wait_until
 
 EXITS = "gunicorn_worker_exits_total"
-ANSWERED = f'{REQUESTS}{{method="{example.METHOD}",route="{example.ROUTE}",status="200"}}'
 
 CLIENTS = 4
 SCRAPES = 200

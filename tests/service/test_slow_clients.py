@@ -3,7 +3,8 @@
 import resource
 import sys
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -101,13 +102,17 @@ def test_out_of_connections_the_longest_waiting_gives_way(output: Path, many_des
         assert clients[-1].ask(example.REQUEST).body == example.ANSWER
 
 
+@contextmanager
+def four_connections(output: Path) -> Iterator[Service]:
+    """Run a worker that has room for four clients, and none yet."""
+    with running(output, arguments=["--limit", "connections=4"], WEB_CONCURRENCY=1) as service:
+        wait_until(lambda: scrape(service).samples["http_connections"] == 0, "the connection of the probe is closed")
+        yield service
+
+
 def test_out_of_connections_those_that_do_not_close_give_way(output: Path) -> None:
     """Clients that have been answered for the last time and stay are no better than one between two requests."""
-    with (
-        running(output, arguments=["--limit", "connections=4"], WEB_CONCURRENCY=1) as service,
-        ExitStack() as stack,
-    ):
-        wait_until(lambda: scrape(service).samples["http_connections"] == 0, "the connection of the probe is closed")
+    with four_connections(output) as service, ExitStack() as stack:
         for _ in range(3):
             client = stack.enter_context(Client(service.port))
             assert 400 == client.ask(b"GARBAGE\r\n\r\n").status
@@ -119,11 +124,7 @@ def test_out_of_connections_those_that_do_not_close_give_way(output: Path) -> No
 
 def test_out_of_connections_those_that_do_not_read_give_way(output: Path) -> None:
     """Clients that have left an answer unread for a second are no better than younger ones between two requests."""
-    with (
-        running(output, arguments=["--limit", "connections=4"], WEB_CONCURRENCY=1) as service,
-        ExitStack() as stack,
-    ):
-        wait_until(lambda: scrape(service).samples["http_connections"] == 0, "the connection of the probe is closed")
+    with four_connections(output) as service, ExitStack() as stack:
         for _ in range(3):
             stack.enter_context(Client(service.port)).send(UNREAD)
         sent = time.monotonic()

@@ -9,11 +9,10 @@ from tests.support import example
 from tests.support.habit_client import HabitClient
 from tests.support.habit_table import HABITS, Step
 from tests.support.http_client import Client, exchange
-from tests.support.scraping import REQUESTS, scrape
+from tests.support.scraping import ANSWERED, scrape
 from tests.support.service import GUNICORN, LAUNCHER, PROGRAM, Service, running, wait_until
 
 APPLICATION = "tests.support.application:create_app(further=True)"
-COUNT = f'{REQUESTS}{{method="{example.METHOD}",route="{example.ROUTE}",status="200"}}'
 
 # Each from the project's root, as a person would type it.
 COMMANDS = {
@@ -48,12 +47,12 @@ def test_twenty_requests_are_twenty_lines_and_twenty_counts(output: Path, comman
                 client = Client(service.port)
         client.close()
         wait_until(lambda: len(service.requests(route=example.ROUTE)) >= 20, "all are logged")
-        wait_until(lambda: scrape(service).samples[COUNT] >= 20, "all are counted")
+        wait_until(lambda: scrape(service).samples[ANSWERED] >= 20, "all are counted")
         expected = {f"{kind}-{number}" for kind in ("new", "kept") for number in range(10)}
         lines = service.requests(route=example.ROUTE)
         assert (20, expected) == (len(lines), {line["request_id"] for line in lines})
         assert {True} == {line["duration_ms"] > 0 for line in lines}
-        assert 20 == scrape(service).samples[COUNT]
+        assert 20 == scrape(service).samples[ANSWERED]
         wait_until(lambda: scrape(service).samples["gunicorn_workers"] == 2, "both workers are there")
         assert service.stop() == 0
 

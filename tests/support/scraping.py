@@ -7,11 +7,13 @@ from pathlib import Path
 
 import psutil
 
+from tests.support import example
 from tests.support.service import LIMIT_SECONDS, Service, wait_until
 
 # A sample with one of these names is of a counter or a histogram, and never goes back.
 COUNTING = ("_total", "_count", "_sum", "_bucket")
 REQUESTS = "http_request_duration_seconds_count"
+ANSWERED = f'{REQUESTS}{{method="{example.METHOD}",route="{example.ROUTE}",status="200"}}'  # Of honest requests.
 
 
 @dataclass(frozen=True)

@@ -84,8 +84,7 @@ class ConnectionTable:
 
         With `at_least`, so are clients that were silent for fewer seconds.
         """
-        latest = now - at_least if at_least else math.inf
-        silent = [c for c in self._connections if c.state in _SILENT and max(c.started, c.marked) <= latest]
+        silent = [c for c in self._connections if c.state in _SILENT and max(c.started, c.marked) <= now - at_least]
         yielding = silent + self._unread(self._connections, now)
         if not (yielding or at_least):
             yielding = self._unread(self._connections, math.inf)

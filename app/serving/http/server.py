@@ -16,7 +16,12 @@ from app.serving.http.service import Service
 from app.serving.http.state import State
 
 CROWDED = "overloaded: too many connections"
+
+# A client that connected or was answered a moment ago is evicted last: it, or this server, may not have read yet.
 UNTOUCHED_SECONDS = 0.5
+
+# The room beyond the limit on connections, as a share of it, for clients that were rejected and read their answer.
+ROOM_BEYOND = 1 / 8
 
 TICK_SECONDS = 1.0
 LAST_TICK_SECONDS = 0.1
@@ -148,11 +153,10 @@ class HttpServer:
             self._service.count_connections(-1)
 
     def _evict(self) -> None:
-        # Not at once those that have just connected, from which nothing has been read yet, or that read their answer.
         if self._abort(self._connections.longest_silent(time.monotonic(), at_least=UNTOUCHED_SECONDS)):
             return
-        is_far_above = len(self._connections) > self._limits.connections * 9 // 8
-        if not is_far_above and (waiting := self._take_waiting()) is not None:
+        has_room_beyond = len(self._connections) <= self._limits.connections * (1 + ROOM_BEYOND)
+        if has_room_beyond and (waiting := self._take_waiting()) is not None:
             self._dispatcher.rejected(waiting, Rejection(503, CROWDED))
         else:
             self._abort(self._connections.longest_silent(time.monotonic()))

@@ -14,7 +14,7 @@ from tests.deployment.cluster.builds import BROKEN, SECOND
 from tests.deployment.cluster.clients import Half, Load
 from tests.deployment.cluster.swarm import FILE, Swarm
 from tests.support import engine, example
-from tests.support.scraping import REQUESTS
+from tests.support.scraping import ANSWERED
 
 REPLICAS = 4
 
@@ -101,7 +101,7 @@ def test_scales(stack: Swarm, load: Load, replicas: int) -> None:
     """Replicas come and go, and Prometheus finds each of them, all with requests to their account."""
     answers = load.answers
     stack.scale(replicas)
-    counted = f'{REQUESTS}{{method="{example.METHOD}",route="{example.ROUTE}",status="200"}} > 0'
+    counted = f"{ANSWERED} > 0"
     expression = f"up == 1 and on (instance) {counted}"
     engine.until(lambda: len(stack.query(expression)) == len(stack.query("up")) == replicas, 60)
     assert_unharmed(load, answers)

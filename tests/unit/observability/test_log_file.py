@@ -4,7 +4,6 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,13 +15,6 @@ from app.observability.log_output import LogOutput
 from tests.support.file_lock import locked
 
 LINE = b"x" * 999 + b"\n"
-
-
-@pytest.fixture
-def output(tmp_path: Path) -> Iterator[LogOutput]:
-    """Make an output into a file."""
-    with (tmp_path / "stdout").open("w") as stream:
-        yield LogOutput(stream)
 
 
 # Writes lines for a quarter of a second into a file that may grow by 1,500 bytes, and again by as many for each line

@@ -42,13 +42,6 @@ def counted(pipe: tuple[int, LogOutput]) -> list[None]:
     return dropped
 
 
-@pytest.fixture
-def output(tmp_path: Path) -> Iterator[LogOutput]:
-    """Make an output into a file."""
-    with (tmp_path / "stdout").open("w") as stream:
-        yield LogOutput(stream)
-
-
 def fill(output: LogOutput, dropped: list[None]) -> int:
     """Write lines until the first of them is dropped, and tell how many came before it."""
     written = 0

@@ -27,9 +27,10 @@ from app.observability import middleware as module
 from app.observability import traces
 from app.observability.captured_output import end_lines
 from app.observability.correlation import Trace
+from app.observability.forwarded import Forwarded
 from app.observability.measured_response import END_REQUEST
 from app.observability.metrics import metrics
-from app.observability.middleware import RequestMiddleware, init_app
+from app.observability.middleware import RequestMiddleware, describe, init_app, reject
 from app.observability.otel.request_span import RequestSpan
 from app.observability.otel.request_spans import RequestSpans
 from app.observability.request_record import ENVIRON_KEY, current_record
@@ -75,6 +76,9 @@ def app(log_lines: "Lines", make_settings: Callable[..., Settings]) -> Flask:  #
 def measure(app: Flask, make_settings: Callable[..., Settings]) -> Callable[..., RequestMiddleware]:
     """Put the measuring point before any WSGI application."""
     return lambda application: RequestMiddleware(application, app.create_url_adapter, make_settings(max_body_bytes=100))
+
+
+FORWARDED = Forwarded(Settings.from_environ({}).forwarded_allow_ips)
 
 
 class Spans(list[ReadableSpan]):
@@ -366,9 +370,9 @@ def test_write_of_start_response_is_passed_on(measure: Callable[..., RequestMidd
     assert [b"written"] == written
 
 
-def test_record_of_an_environ(measure: Callable[..., RequestMiddleware]) -> None:
+def test_record_of_an_environ() -> None:
     """A request is described by what its environ says."""
-    record = measure(answering([])).describe(
+    record = describe(
         {
             "REQUEST_METHOD": "POST",
             "PATH_INFO": "/a b",
@@ -378,15 +382,16 @@ def test_record_of_an_environ(measure: Callable[..., RequestMiddleware]) -> None
             "HTTP_X_REQUEST_ID": "abc",
             "HTTP_USER_AGENT": "curl/8",
             "HTTP_TRACEPARENT": f"00-{'1' * 32}-{'2' * 16}-01",
-        }
+        },
+        FORWARDED,
     )
     expected = ("abc", "POST", "/a b", "198.51.100.1", "curl/8", Trace("1" * 32, "2" * 16))
     assert expected == (record.request_id, record.method, record.path, record.client, record.user_agent, record.trace)
 
 
-def test_record_of_next_to_nothing(measure: Callable[..., RequestMiddleware]) -> None:
+def test_record_of_next_to_nothing() -> None:
     """A request of which only the beginning has arrived can be described, too: what is not known is None."""
-    record = measure(answering([])).describe({"REQUEST_METHOD": "", "REMOTE_ADDR": ""})
+    record = describe({"REQUEST_METHOD": "", "REMOTE_ADDR": ""}, FORWARDED)
     assert (None,) * 5 == (record.method, record.path, record.client, record.user_agent, record.trace)
     assert 32 == len(record.request_id)
 
@@ -407,19 +412,18 @@ def test_record_of_next_to_nothing(measure: Callable[..., RequestMiddleware]) ->
     ],
     ids=lambda text: ascii(text)[:24],
 )
-def test_logged_text_is_harmless(measure: Callable[..., RequestMiddleware], text: str, expected: str) -> None:
+def test_logged_text_is_harmless(text: str, expected: str) -> None:
     """Method, path and user agent are at most 512 characters of printable ASCII."""
-    record = measure(answering([])).describe({"REQUEST_METHOD": text, "PATH_INFO": text, "HTTP_USER_AGENT": text})
+    record = describe({"REQUEST_METHOD": text, "PATH_INFO": text, "HTTP_USER_AGENT": text}, FORWARDED)
     assert (expected, expected, expected) == (record.method, record.path, record.user_agent)
 
 
-def test_rejection(measure: Callable[..., RequestMiddleware], log_lines: "Lines") -> None:
+def test_rejection(log_lines: "Lines") -> None:
     """What the server refuses by itself is logged, and counted apart from what the application has answered."""
-    middleware = measure(answering([]))
-    record = middleware.describe({"REMOTE_ADDR": "192.0.2.1"})
+    record = describe({"REMOTE_ADDR": "192.0.2.1"}, FORWARDED)
     record.status, record.reason = 431, "the head is larger than 16384 bytes"
     before = REGISTRY.get_sample_value("http_requests_rejected_total", {"status": "431"}) or 0.0
-    middleware.reject(record, environ())
+    reject(record, environ())
     line = log_lines.only
     assert ("warning", 431, record.reason, "192.0.2.1") == (
         line["level"],
@@ -655,13 +659,12 @@ def test_span(measure: Callable[..., RequestMiddleware], log_lines: "Lines", spa
     assert line["duration_ms"] > 2000
 
 
-def test_span_of_a_rejection(measure: Callable[..., RequestMiddleware], log_lines: "Lines", spans: Spans) -> None:
+def test_span_of_a_rejection(log_lines: "Lines", spans: Spans) -> None:
     """A request that the server refuses has a span as well, which is no longer the current one."""
-    middleware = measure(answering([]))
     request = environ()
-    record = middleware.describe(request)
+    record = describe(request, FORWARDED)
     record.status, record.reason, record.duration = 408, "late", 1.5
-    middleware.reject(record, request)
+    reject(record, request)
     (span,) = spans
     expected = (format_trace_id(span.context.trace_id), format_span_id(span.context.span_id))
     assert expected == (log_lines.only["trace_id"], log_lines.only["span_id"])

@@ -105,12 +105,12 @@ class Counted(Collector):
 
     def __init__(self) -> None:
         self.collected = 0
-        self.fails = False
+        self.failure: Exception | None = None
 
     def collect(self) -> Iterable[Metric]:
         """Count, or fail."""
-        if self.fails:
-            raise RuntimeError("a bug")
+        if self.failure is not None:
+            raise self.failure
         self.collected += 1
         return []
 
@@ -137,14 +137,18 @@ def test_a_name_of_a_series_that_came_late(registry: CollectorRegistry, client: 
     assert b'late_total{kind="a"} 1.0' in client.get("/metrics?name[]=late_total").data
 
 
-def test_a_rendering_that_fails(registry: CollectorRegistry, log_lines: "Lines") -> None:
+@pytest.mark.parametrize("failure", [RuntimeError("a bug"), ValueError("a bug")])
+@pytest.mark.parametrize("query", ["", "?name[]=things_total"])
+def test_a_rendering_that_fails(
+    registry: CollectorRegistry, log_lines: "Lines", failure: Exception, query: str
+) -> None:
     """A metric that cannot be collected fails the scrape, with a line in the log; the next scrape tries again."""
     counted = Counted()
     registry.register(counted)
     client = Client(MetricsApplication(registry))
-    counted.fails = True
-    with pytest.raises(RuntimeError):
-        client.get("/metrics")
+    counted.failure = failure
+    with pytest.raises(type(failure)):
+        client.get("/metrics" + query)
     assert ("error", "cannot render the metrics") == (log_lines.only["level"], log_lines.only["event"])
-    counted.fails = False
-    assert 200 == client.get("/metrics").status_code
+    counted.failure = None
+    assert b"things_total{" in client.get("/metrics" + query).data

@@ -16,6 +16,8 @@ from structlog.contextvars import bind_contextvars, get_contextvars
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from app import create_app
+from app.observability.forwarded import Forwarded
+from app.observability.middleware import describe
 from app.observability.scoreboard import IN_PROGRESS, STATE, WorkerState, scoreboard
 from app.serving.gunicorn_logger import GunicornLogger
 from app.serving.hooks import Hooks
@@ -209,7 +211,7 @@ def test_overload_is_told_when_to_come_back(make_worker: Callable[..., Worker]) 
     worker = make_worker()
     service = worker._service()  # noqa: SLF001 - the answer, without a server
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_X_REQUEST_ID": "known"}
-    environ["app.request_record"] = worker.wsgi.wsgi_app.describe(environ)
+    environ["app.request_record"] = describe(environ, Forwarded(worker.hooks.settings.forwarded_allow_ips))
     status, headers, body = service.answer_rejection(environ, Rejection(503, "overloaded"))
     assert ("503 Service Unavailable", True, True) == (status, ("Retry-After", "1") in headers, b"known" in body)
 

@@ -93,7 +93,7 @@ def test_room(number: int, opening: int, expected: int) -> None:
         pytest.param([(State.RESPONDING, 2.0), (State.RESPONDING, 1.0)], [1], id="not reading in the end"),
         pytest.param([(State.WAITING, 1.0)], [], id="not one that waits for its turn"),
         pytest.param([(State.RESPONDING, 1.0, False), (State.RESPONDING, 2.0)], [1], id="not one that is served"),
-        pytest.param([(State.IDLE, float(n)) for n in range(128)], [0, 1], id="several of many"),
+        pytest.param([(State.IDLE, n / 128) for n in range(128)], [0, 1], id="several of many"),
     ],
 )
 def test_which_give_way(members: list[Any], expected: list[int]) -> None:
