@@ -10,7 +10,6 @@ from gunicorn.arbiter import Arbiter as BaseArbiter
 from app.observability.scoreboard import STATE, WorkerState, scoreboard
 from app.serving.early_signals import EarlySignals
 from app.serving.hooks import Hooks
-from app.serving.worker import STOP_SIGNALS
 
 
 class Arbiter(BaseArbiter):  # type: ignore[misc]
@@ -32,14 +31,12 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
         self._early_signals.send_again()
 
     def spawn_worker(self) -> int | None:
-        """Start a worker that misses no signal, or return None if there is no process, file, memory or slot for one.
+        """Start a worker, or return None if there is no process, file, memory or slot for one.
 
-        A signal that arrived between the fork and the worker's own handlers would be lost in the worker's copy of the
-        master's queue. On a shortage, gunicorn would end the whole service.
+        On a shortage, gunicorn would end the whole service.
         """
         if len(self.WORKERS) >= self._hooks.slots:
             return None
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         slots = scoreboard.taken()
         try:
             pid: int | None = super().spawn_worker()
@@ -48,10 +45,7 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
             for slot in scoreboard.taken() - slots:
                 scoreboard.release(slot)
             return None
-        else:
-            return pid
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        return pid
 
     def signal(self, sig: int, frame: FrameType | None) -> None:
         """Announce a stop, and pass on a second SIGTERM, which gunicorn ignores, to end the draining of the workers.

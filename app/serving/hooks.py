@@ -41,8 +41,10 @@ FLUSH_SECONDS = 1.0
 # Those of the server. dictConfig() in the application disables, by default, all loggers that exist.
 LOGGERS = ("gunicorn.error", acceptor.__name__, response.__name__)
 
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+
 # Those for which a worker has handlers that end it.
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGHUP)
+SIGNALS = STOP_SIGNALS | {signal.SIGABRT, signal.SIGHUP}
 
 
 class Hooks:
@@ -85,6 +87,7 @@ class Hooks:
             logging.getLogger(name).disabled = False
         self.metric_files.prepare(self._slots_with_files)
         self.metrics_server.ensure(lambda: None)
+        os.register_at_fork(after_in_parent=_unblock_signals)  # What pre_fork() has blocked.
         settings = self.settings
         emit(
             logging.INFO,
@@ -108,8 +111,12 @@ class Hooks:
         )
 
     def pre_fork(self, _arbiter: Any, worker: Any) -> None:
-        """Take a slot for a worker."""
+        """Take a slot for a worker, and block the signals that stop it until it has handlers for them.
+
+        The worker's copy of gunicorn's own handlers would lose them, and the worker would serve until it is killed.
+        """
         worker.slot = scoreboard.take(os.getpid())
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
     def post_fork(self, _arbiter: Any, worker: Any) -> None:
         """Make this process, a worker, count in the metric files of its slot."""
@@ -135,9 +142,11 @@ class Hooks:
         self.metric_files.detach()
         scoreboard.detach()
 
-    def post_worker_init(self, _worker: Any) -> None:
+    def post_worker_init(self, worker: Any) -> None:
         """Warm up, before the first client comes."""
         warm_up()
+        if not getattr(worker, "unblocks_signals", False):  # Ours does so when it has a server to stop.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def post_request(self, _worker: Any, _request: Any, environ: dict[str, Any], _response: Any) -> None:
         """End a request whose response a middleware has not closed, on gunicorn's own workers."""

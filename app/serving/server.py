@@ -13,8 +13,7 @@ from gunicorn.app.wsgiapp import WSGIApplication
 from app.observability.logs import emit
 from app.serving.arbiter import Arbiter
 from app.serving.early_signals import EarlySignals
-from app.serving.hooks import Hooks
-from app.serving.worker import STOP_SIGNALS
+from app.serving.hooks import STOP_SIGNALS, Hooks
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "gunicorn.conf.py"
 

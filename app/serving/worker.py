@@ -18,6 +18,7 @@ from app.observability.request_log import PROBES
 from app.observability.request_record import ENVIRON_KEY, RequestRecord
 from app.observability.scoreboard import CONNECTIONS, STATE, WAITING, WorkerState, scoreboard
 from app.serving.event_loop import new_event_loop
+from app.serving.hooks import STOP_SIGNALS, Hooks
 from app.serving.http.rejection import Rejection
 from app.serving.http.request import BODY_BYTES, STARTED_AT, base_environ
 from app.serving.http.server import HttpServer
@@ -27,10 +28,6 @@ from app.web.problem_details import problem_body, problem_headers, status_line
 if TYPE_CHECKING:
     from collections.abc import Callable
     from wsgiref.types import WSGIEnvironment
-
-    from app.serving.hooks import Hooks
-
-STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 
 # A worker ends this long before the grace is over: the master then kills it, and logs and counts a crash.
 END_SECONDS = 0.5
@@ -46,8 +43,9 @@ SUCCESSOR_SECONDS = 2.0
 class Worker(BaseWorker):  # type: ignore[misc]
     """Serves connections with an event loop; docs/architecture.md lists what this adds to gunicorn's own workers."""
 
-    hooks: "Hooks"
+    hooks: Hooks
     slot: int
+    unblocks_signals = True
 
     new_event_loop = staticmethod(new_event_loop)
 
@@ -63,7 +61,6 @@ class Worker(BaseWorker):  # type: ignore[misc]
 
     def init_signals(self) -> None:
         """Set the signal handlers; run() unblocks the signals once there is a server to stop."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)  # gunicorn's own master does not block them.
         super().init_signals()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # A terminal that closes sends it to the whole group.
 

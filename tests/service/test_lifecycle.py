@@ -196,6 +196,24 @@ def test_a_supervisor_that_stops_all_processes(output: Path, program: tuple[str 
         assert 0 == service.wait()
 
 
+@pytest.mark.parametrize("kind", [None, "gthread", "sync"])
+def test_a_worker_that_is_stopped_at_its_start(output: Path, tmp_path: Path, kind: str | None) -> None:
+    """SIGTERM that a worker gets before it has handlers, as after a quick stop of gunicorn, ends it all the same."""
+    configuration = tmp_path / "gunicorn.conf.py"
+    configuration.write_text(
+        (ROOT / "gunicorn.conf.py").read_text()
+        + "def post_fork(arbiter, worker):\n"
+        + "    _hooks.post_fork(arbiter, worker)\n"
+        + "    if worker.age == 1:\n"
+        + f"        __import__('os').kill(__import__('os').getpid(), {signal.SIGTERM:d})\n"
+    )
+    program = (*GUNICORN, "--config", configuration, *(("-k", kind) if kind else ()))
+    with running(output, program=program, WEB_CONCURRENCY=1) as service:
+        stopped = 'gunicorn_worker_exits_total{reason="stopped"}'
+        wait_until(lambda: scrape(service).samples[stopped] == 1, "the first worker has ended")
+        assert example.ANSWER == exchange(service.port, example.REQUEST).body
+
+
 def test_a_stop_drains_although_a_worker_hangs(output: Path) -> None:
     """A worker that is suspended takes a stop for nothing else than what it is from the others, which drain."""
     with running(output, DRAIN_SECONDS=3600, GRACEFUL_TIMEOUT=1) as service:

