@@ -11,6 +11,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from app.serving.http import acceptor
 from app.serving.http.acceptor import CLIENTS_PER_TURN, PASSED_TURNS, RECEIVE_BYTES, UNREAD_BYTES, Acceptor
 from tests.support.event_loop import run_until
 
@@ -121,9 +122,10 @@ def test_a_client_is_accepted_at_once(
 
 
 def test_a_client_is_left_to_others_for_a_moment_only(
-    worker: Worker, loop_of_turns: Turns, connect: Callable[[int], None]
+    worker: Worker, loop_of_turns: Turns, connect: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker with more connections than another one passes some turns for each client that it takes."""
+    monkeypatch.setattr(acceptor, "PASSED_SECONDS", 3600.0)
     worker.has_fewest_until = 0
     connect(2)
     numbers = []
@@ -131,6 +133,17 @@ def test_a_client_is_left_to_others_for_a_moment_only(
         loop_of_turns.take_turn()
         numbers.append(len(worker.clients))
     assert [0] * PASSED_TURNS + [1] * (PASSED_TURNS + 1) + [2] == numbers
+
+
+def test_a_busy_worker_leaves_clients_to_others_for_no_longer(
+    worker: Worker, loop_of_turns: Turns, connect: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Turns of a busy worker take long, and the other worker may be in a view that takes longer: it takes all."""
+    monkeypatch.setattr(acceptor, "PASSED_SECONDS", 0.0)
+    worker.has_fewest_until = 0
+    connect(3)
+    loop_of_turns.take_turn()
+    assert 3 == len(worker.clients)
 
 
 def test_those_that_wait_are_taken_together(
