@@ -30,7 +30,7 @@ class Connection(asyncio.BufferedProtocol):
         self.state = State.IDLE
         self.started = self.last_received = time.monotonic()
         self.deadline = self.started + limits.keep_alive
-        self.served = self.held_bytes = self.marked_bytes = 0
+        self.served = self.held_bytes = self.marked_bytes = self.unsent_bytes = 0
         self.marked = 0.0  # When it held `marked_bytes`: the growth since then tells an upload from one that drips.
         self.is_paused = self.is_closed = self.is_at_end = False
         self.cut_reason: str | None = None  # Why this server has closed the connection, if it has.
@@ -38,8 +38,7 @@ class Connection(asyncio.BufferedProtocol):
         self._owner = owner
         self._limits = limits
         self._reader = RequestReader(limits, lambda: self.transport.write(CONTINUE))
-        self._behind = b""
-        self._is_reading = True
+        self._behind, self._is_reading = b"", True
         self._sent: asyncio.Future[None] | None = None
 
     @property
@@ -101,6 +100,7 @@ class Connection(asyncio.BufferedProtocol):
     def pause_writing(self) -> None:
         """Wait for the client to read."""
         self.is_paused = True
+        self.unsent_bytes = self.transport.get_write_buffer_size()
         self.deadline = time.monotonic() + self._limits.send
 
     def resume_writing(self) -> None:

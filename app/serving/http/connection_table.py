@@ -98,6 +98,16 @@ class ConnectionTable:
         latest = now - self._limits.stalled + self._limits.send
         return [c for c in connections if c.state is State.RESPONDING and c.is_paused and c.deadline < latest]
 
+    def reads_on(self, connection: Connection, now: float) -> bool:
+        """Tell at the deadline whether a client reads its answer, however slowly, and if so set the next deadline."""
+        unsent_bytes = connection.transport.get_write_buffer_size()
+        has_read = connection.unsent_bytes - unsent_bytes >= self._limits.large_bytes
+        if connection.state is State.RESPONDING and has_read:
+            connection.unsent_bytes = unsent_bytes
+            connection.deadline = now + self._limits.send
+            return True
+        return False
+
     def expired(self, now: float) -> list[Connection]:
         """List the connections whose deadline has passed."""
         return [c for c in self._connections if c.deadline <= now and c.state is not State.WAITING]

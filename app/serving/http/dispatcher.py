@@ -41,9 +41,11 @@ class Dispatcher:
         self._limits = limits
         self._connections = connections
         self.queue = WorkQueue(limits, service.set_waiting)
-        self._pool = ThreadPool(loop, threads, self._finish, self._fill_pool) if threads > 1 else None
-        self._ready: deque[Connection] = deque()  # Connections whose response can continue at once.
         self.urgent = WorkQueue(limits, lambda _: None)
+        self._ready: deque[Connection] = deque()  # Connections whose response can continue at once.
+        # Probes have a thread of their own: an application's hook may wait for a database in each request.
+        pools = [(threads, self.queue), (1, self.urgent)] if threads > 1 else []
+        self._pools = [(ThreadPool(loop, size, self._finish, self._fill_pools), queue) for size, queue in pools]
 
     def opened(self, connection: Connection) -> None:
         """Add a new connection."""
@@ -76,16 +78,11 @@ class Dispatcher:
         if self.rejects_after is not None and connection.served and connection.request.started > self.rejects_after:
             self.rejected(connection, Rejection(503, STOPPING))
         elif self._service.is_urgent(connection.request.target):
-            self.urgent.put(connection)
-            self._schedule()
+            self._put(self.urgent, connection)
         elif self.queue.is_late(now):
             self.rejected(connection, Rejection(503, self.queue.late))
         else:
-            self.queue.put(connection)
-            if self._pool is None:
-                self._schedule()
-            else:
-                self._fill_pool()
+            self._put(self.queue, connection)
 
     def rejected(self, connection: Connection, rejection: Rejection) -> None:
         """Answer a request instead of the application, and close the connection."""
@@ -98,18 +95,23 @@ class Dispatcher:
 
     def look_after(self, now: float) -> None:
         """Reject requests that have waited too long and would wait longer, because views occupy all threads."""
-        while self.queue.is_too_late(now):
-            self._begin(self.queue.take())
+        for queue in (self.queue, self.urgent):
+            while queue.is_too_late(now):
+                self._begin(queue.take())
 
     @property
     def is_idle(self) -> bool:
         """Whether no thread runs the application."""
-        return self._pool is None or self._pool.is_idle
+        return all(pool.is_idle for pool, _ in self._pools)
 
     def close(self) -> None:
         """Abandon what still runs in threads."""
-        if self._pool is not None:
-            self._pool.close()
+        for pool, _ in self._pools:
+            pool.close()
+
+    def _put(self, queue: WorkQueue, connection: Connection) -> None:
+        queue.put(connection)
+        (self._fill_pools if self._pools else self._schedule)()
 
     def _schedule(self) -> None:
         if not self._is_scheduled:
@@ -119,9 +121,8 @@ class Dispatcher:
     def _run(self) -> None:
         self._is_scheduled = False
         self.is_running_application = True
-        # Without a running loop, `asyncio.run()` and `async def` views work as usual. asyncio exports the function for
-        # event loops (`asyncio.__all__`). The public way, stopping the loop and running it again, costs uvloop twenty
-        # system calls, 16 us.
+        # Without a running loop, `asyncio.run()` and `async def` views work as usual. asyncio exports this for event
+        # loops (`asyncio.__all__`). To stop the loop and run it again costs uvloop twenty system calls, 16 us.
         _set_running_loop(None)
         try:
             self._run_turn()
@@ -134,16 +135,15 @@ class Dispatcher:
         # Probes get as much time as the request before them took: no flood keeps probes waiting until a busy process is
         # restarted, no flood of probes keeps requests waiting, and neither does an endless stream.
         while (began := time.monotonic()) < until:
-            has_request = self.queue and self._pool is None
-            if not (has_request or self.urgent or self._ready):
+            has_request, has_probe = (bool(queue) and not self._pools for queue in (self.queue, self.urgent))
+            if not (has_request or has_probe or self._ready):
                 return
             if has_request:
                 self._go_on(self.queue.take())
             probes_until = 2 * time.monotonic() - began
-            while self.urgent:
+            while has_probe:
                 self._go_on(self.urgent.take())
-                if time.monotonic() >= probes_until:
-                    break
+                has_probe = bool(self.urgent) and time.monotonic() < probes_until
             if self._ready:
                 self._go_on(self._ready.popleft())
         self._schedule()
@@ -192,9 +192,9 @@ class Dispatcher:
         else:
             fail(connection, response, failure, self._service)
 
-    def _fill_pool(self) -> None:
-        while self._pool is not None and self._pool.has_room and self.queue:
-            connection = self.queue.take()
-            response = self._begin(connection)
-            if response is not None:
-                self._pool.run(connection, response)
+    def _fill_pools(self) -> None:
+        for pool, queue in self._pools:
+            while pool.has_room and queue:
+                connection = queue.take()
+                if (response := self._begin(connection)) is not None:
+                    pool.run(connection, response)

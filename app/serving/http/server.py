@@ -131,7 +131,7 @@ class HttpServer:
         for connection in self._connections.expired(now):
             if connection.state is State.RECEIVING:
                 self._dispatcher.rejected(connection, Rejection(408, "the rest of the request did not arrive in time"))
-            else:
+            elif not self._connections.reads_on(connection, now):
                 connection.abort("the client did not read the response in time")
 
     def _welcome(self, client: socket.socket, peer: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from app.serving.http import connection as module
 from app.serving.http.connection import CONTINUE, Connection, State
+from app.serving.http.connection_table import ConnectionTable
 from app.serving.http.limits import Limits
 from app.serving.http.owner import Owner
 from app.serving.http.read_buffer import HEAD_BYTES
@@ -383,6 +384,21 @@ def test_a_client_that_is_gone_before_the_response(pair: Pair, *, keep_alive: bo
     pair.connection.end_response(keep_alive=keep_alive)
     pair.connection.buffer_updated(3)
     assert (State.CLOSED, 0, 0) == (pair.connection.state, pair.connection.served, pair.connection.memory_bytes)
+
+
+def test_a_client_that_reads_on_has_more_time(pair: Pair) -> None:
+    """A large answer may take longer than the limit, as long as the client reads some of it within each."""
+    table = ConnectionTable(LIMITS)
+    pair.deliver(GET, 1.0)
+    pair.clock.now = 2.0
+    pair.connection.respond()
+    pair.connection.send(LARGE)
+    unsent = pair.connection.transport.get_write_buffer_size()
+    assert (22.0, False) == (pair.connection.deadline, table.reads_on(pair.connection, 22.0))
+    pair.receive(1)
+    pair.until(lambda: pair.connection.transport.get_write_buffer_size() <= unsent - LIMITS.large_bytes)
+    assert (True, 42.0) == (table.reads_on(pair.connection, 22.0), pair.connection.deadline)
+    assert not table.reads_on(pair.connection, 42.0)
 
 
 def test_a_client_that_reads_slowly(pair: Pair) -> None:

@@ -290,6 +290,17 @@ def test_what_does_not_wait_for_a_thread(serve: Serve, application: Application)
     assert [200, 200] == [client.receive().status for client in busy]
 
 
+def test_a_probe_that_waits_holds_up_no_request(serve: Serve, application: Application) -> None:
+    """Where there are threads, a probe whose hook waits for a database keeps none of them, nor the event loop."""
+    server = serve(application, threads=2, is_urgent={"/wait"}.__contains__)
+    probe = server.client()
+    probe.send(GET % b"/wait")
+    assert application.entered.acquire(timeout=20)
+    assert b"/path" == server.client().ask(GET % b"/path").body
+    application.gate.set()
+    assert 200 == probe.receive().status
+
+
 def test_a_client_that_resets_its_connection_while_it_waits(serve: Serve, application: Application) -> None:
     """A request whose client is gone is not served when its turn comes."""
     waits: list[int] = []

@@ -71,6 +71,8 @@ def test_a_client_that_does_not_read(serve: Serve) -> None:
     server = serve(answer, limits=limits(send=0.0))
     client = server.client()
     client.send(GET % b"large")
+    client.take(1)
+    server.wait_until(lambda: server.connections == 0)
     assert len(LARGE) > len(rest_of(client))
 
 
