@@ -20,7 +20,8 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
 
     def __init__(self, app: Any, hooks: Hooks, early_signals: EarlySignals) -> None:
         self._early_signals = early_signals
-        super().__init__(app)
+        super().__init__(app)  # Loads the application.
+        early_signals.end_loading()
         self._hooks = hooks
         hooks.has_own_master = True
         self._has_terminal = os.isatty(0)

@@ -2,21 +2,24 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterable
 from types import FrameType
 
 
 class EarlySignals:
-    """Collects signals while the application is loaded, and sends them again later.
+    """Ends the process by SystemExit on a signal while the application is loaded, and collects later ones.
 
-    Blocking them would do as much, but the programs that the application starts would inherit that, and could not be
-    stopped: a stop of the service would wait for them without end.
+    The application may load for long, or wait for a database that never comes. Blocking the signals would not end that,
+    and the programs that the application starts would inherit it: a stop would wait for them without end.
     """
 
-    def __init__(self, numbers: Iterable[signal.Signals]) -> None:
+    def __init__(self, stops: Iterable[signal.Signals], others: Iterable[signal.Signals] = ()) -> None:
         self._process = os.getpid()
         self._arrived: list[int] = []
-        self._numbers = frozenset(numbers)
+        self._stops = frozenset(stops)
+        self._numbers = self._stops | frozenset(others)
+        self._is_loading = True
         self._is_collecting = True
         self._mask: Iterable[int] = ()
         for number in self._numbers:
@@ -24,6 +27,10 @@ class EarlySignals:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self._numbers)
         # Python drops the signals of a forked process that arrive before it has begun.
         os.register_at_fork(before=self._block, after_in_parent=self._unblock, after_in_child=self._unblock)
+
+    def end_loading(self) -> None:
+        """Collect stops from here on: the server is about to start processes, and has to stop them."""
+        self._is_loading = False
 
     def send_again(self) -> None:
         """Send this process what has arrived, now that it has other handlers."""
@@ -42,7 +49,9 @@ class EarlySignals:
 
     def _collect(self, number: int, _frame: FrameType | None) -> None:
         if os.getpid() == self._process:
-            self._arrived.append(number)
+            self._arrived.append(number)  # Even so: a bare `except` of the application may catch SystemExit.
+            if self._is_loading and number in self._stops:
+                sys.exit(0)
         else:  # A process that the application has forked inherits this handler.
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)

@@ -21,6 +21,7 @@ from app.observability.measured_response import END_REQUEST
 from app.observability.metric_files import MetricFiles, slot_owner
 from app.observability.scoreboard import IN_PROGRESS, PID, WAITING, WorkerState, scoreboard
 from app.observability.trace_settings import TraceSettings
+from app.serving import worker_signals
 from app.serving.addresses import addresses, bind_text, listen_on_all
 from app.serving.cpus import usable_cpus
 from app.serving.descriptors import allow_descriptors
@@ -40,11 +41,6 @@ FLUSH_SECONDS = 1.0
 
 # Those of the server. dictConfig() in the application disables, by default, all loggers that exist.
 LOGGERS = ("gunicorn.error", acceptor.__name__, response.__name__)
-
-STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
-
-# Those for which a worker has handlers that end it.
-SIGNALS = STOP_SIGNALS | {signal.SIGABRT, signal.SIGHUP}
 
 
 class Hooks:
@@ -87,7 +83,7 @@ class Hooks:
             logging.getLogger(name).disabled = False
         self.metric_files.prepare(self._slots_with_files)
         self.metrics_server.ensure(lambda: None)
-        os.register_at_fork(after_in_parent=_unblock_signals)  # What pre_fork() has blocked.
+        os.register_at_fork(after_in_parent=worker_signals.unblock)  # What pre_fork() has blocked.
         settings = self.settings
         emit(
             logging.INFO,
@@ -116,7 +112,7 @@ class Hooks:
         The worker's copy of gunicorn's own handlers would lose them, and the worker would serve until it is killed.
         """
         worker.slot = scoreboard.take(os.getpid())
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        worker_signals.block(worker_signals.STOPS)
 
     def post_fork(self, _arbiter: Any, worker: Any) -> None:
         """Make this process, a worker, count in the metric files of its slot."""
@@ -126,7 +122,9 @@ class Hooks:
         self.metric_files.owner = slot_owner(worker.slot)
         self.count_dropped_line(0)  # Opens the files, which takes 15 ms, so that the first request need not.
         # Before traces start, which register a function that takes longer: no signal may come between.
-        os.register_at_fork(before=_block_signals, after_in_parent=_unblock_signals, after_in_child=self._leave_child)
+        os.register_at_fork(
+            before=worker_signals.block, after_in_parent=worker_signals.unblock, after_in_child=self._leave_child
+        )
         if self.trace_settings is not None:
             traces.start(self.trace_settings, self.metric_files.directory)
         worker.hooks = self
@@ -136,9 +134,9 @@ class Hooks:
 
         It would otherwise take its own SIGTERM for the worker's, and change what the worker has counted.
         """
-        for number in SIGNALS:
+        for number in worker_signals.ENDS:
             signal.signal(number, signal.SIG_DFL)
-        _unblock_signals()
+        worker_signals.unblock()
         self.metric_files.detach()
         scoreboard.detach()
 
@@ -146,7 +144,7 @@ class Hooks:
         """Warm up, before the first client comes."""
         warm_up()
         if not getattr(worker, "unblocks_signals", False):  # Ours does so when it has a server to stop.
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+            worker_signals.unblock()
 
     def post_request(self, _worker: Any, _request: Any, environ: dict[str, Any], _response: Any) -> None:
         """End a request whose response a middleware has not closed, on gunicorn's own workers."""
@@ -193,11 +191,3 @@ class Hooks:
         from app.observability.metrics import lines_dropped  # noqa: PLC0415
 
         lines_dropped.inc(lines)
-
-
-def _block_signals() -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-
-
-def _unblock_signals() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

@@ -11,9 +11,10 @@ from typing import Any
 from gunicorn.app.wsgiapp import WSGIApplication
 
 from app.observability.logs import emit
+from app.serving import worker_signals
 from app.serving.arbiter import Arbiter
 from app.serving.early_signals import EarlySignals
-from app.serving.hooks import STOP_SIGNALS, Hooks
+from app.serving.hooks import Hooks
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "gunicorn.conf.py"
 
@@ -36,8 +37,10 @@ class Server(WSGIApplication):  # type: ignore[misc]
     def run(self) -> None:
         """Run until told to stop; ends with SystemExit."""
         master = os.getpid()
+        arbiter: Arbiter | None = None
         try:
-            Arbiter(self, self._hooks, EarlySignals({*STOP_SIGNALS, signal.SIGHUP})).run()
+            arbiter = Arbiter(self, self._hooks, EarlySignals(worker_signals.STOPS, {signal.SIGHUP}))
+            arbiter.run()
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else int(end.code is not None)
             if isinstance(end.code, str):  # As the interpreter would print it, but at every LOG_LEVEL.
@@ -45,4 +48,7 @@ class Server(WSGIApplication):  # type: ignore[misc]
             # Shutting down a worker's interpreter costs 150 ms of CPU time, and 17 MB that it shared with the others.
             if os.getpid() != master:
                 os._exit(status)
+            if arbiter is None:
+                self._hooks.metric_files.remove()
+                emit(logging.INFO, {"event": "ended before the application was loaded"})
             sys.exit(status)

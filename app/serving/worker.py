@@ -17,8 +17,8 @@ from app.observability.middleware import describe, reject
 from app.observability.request_log import PROBES
 from app.observability.request_record import ENVIRON_KEY, RequestRecord
 from app.observability.scoreboard import CONNECTIONS, STATE, WAITING, WorkerState, scoreboard
+from app.serving import worker_signals
 from app.serving.event_loop import new_event_loop
-from app.serving.hooks import STOP_SIGNALS, Hooks
 from app.serving.http.rejection import Rejection
 from app.serving.http.request import BODY_BYTES, STARTED_AT, base_environ
 from app.serving.http.server import HttpServer
@@ -28,6 +28,8 @@ from app.web.problem_details import problem_body, problem_headers, status_line
 if TYPE_CHECKING:
     from collections.abc import Callable
     from wsgiref.types import WSGIEnvironment
+
+    from app.serving.hooks import Hooks
 
 # A worker ends this long before the grace is over: the master then kills it, and logs and counts a crash.
 END_SECONDS = 0.5
@@ -43,7 +45,7 @@ SUCCESSOR_SECONDS = 2.0
 class Worker(BaseWorker):  # type: ignore[misc]
     """Serves connections with an event loop; docs/architecture.md lists what this adds to gunicorn's own workers."""
 
-    hooks: Hooks
+    hooks: "Hooks"
     slot: int
     unblocks_signals = True
 
@@ -71,7 +73,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
         for listener in self.sockets:
             listener.sock.close()
         self._server = HttpServer(self._loop, listeners, self._service(), self.hooks.limits, self.cfg.threads)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        worker_signals.unblock()
         self._server.run()
 
     def _service(self) -> Service:
@@ -82,7 +84,8 @@ class Worker(BaseWorker):  # type: ignore[misc]
                 self.hooks.settings.port, multithread=self.cfg.threads > 1, multiprocess=self.cfg.workers > 1
             ),
             answer_rejection=self._answer_rejection,
-            has_fewest_connections=scoreboard.has_fewest_connections,
+            # uvloop finishes its turn before SystemExit ends it: a client accepted then would be lost.
+            has_fewest_connections=lambda: not self._is_aborted and scoreboard.has_fewest_connections(),
             count_connections=partial(scoreboard.count, CONNECTIONS),
             set_waiting=partial(scoreboard.put, WAITING),
             is_urgent=PROBES.__contains__,
@@ -121,7 +124,9 @@ class Worker(BaseWorker):  # type: ignore[misc]
 
     @property
     def _grace(self) -> float:
-        return self.hooks.settings.graceful_timeout - self.hooks.flush_seconds - END_SECONDS
+        # gunicorn's command line may say otherwise than the settings.
+        whole: float = self.cfg.graceful_timeout - self.hooks.settings.drain_seconds
+        return whole - self.hooks.flush_seconds - END_SECONDS
 
     @property
     def _is_stop(self) -> bool:

@@ -247,6 +247,29 @@ def test_a_stop_during_the_start(output: Path, number: signal.Signals) -> None:
     assert (True, True) == (is_refused(service.port), is_refused(service.metrics_port))
 
 
+def test_a_stop_while_the_application_waits(output: Path, tmp_path: Path) -> None:
+    """A create_app() that waits for a database which never comes does not keep the service from stopping."""
+    (tmp_path / "waiting.py").write_text(
+        "import time\n"
+        "def create_app():\n"
+        "    print('waiting')\n"
+        "    while True:\n"
+        "        try:\n"
+        "            time.sleep(0.1)\n"
+        "        except Exception:\n"
+        "            pass\n"
+    )
+    arguments = ["--application", "waiting:create_app()"]
+    service = Service(output, {"PYTHONPATH": str(tmp_path)}, arguments=arguments)
+    try:
+        wait_until(lambda: "waiting" in [line["event"] for line in service.lines()], "the application waits")
+        service.signal(signal.SIGTERM)
+        assert 0 == service.wait()
+    finally:
+        service.kill()
+    assert [] == [line for line in service.lines() if line["level"] in {"error", "critical"}]
+
+
 def ask_until(stop: threading.Event, port: int, answers: list[object]) -> None:
     """Ask for sums without a pause, on connections that are kept and on new ones, and collect what comes back."""
     try:

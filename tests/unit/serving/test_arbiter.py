@@ -15,8 +15,9 @@ from app.observability.scoreboard import WorkerState, scoreboard
 from app.serving import server, start
 from app.serving.arbiter import Arbiter
 from app.serving.early_signals import EarlySignals
-from app.serving.hooks import STOP_SIGNALS, Hooks
+from app.serving.hooks import Hooks
 from app.serving.server import Server
+from app.serving.worker_signals import STOPS
 
 if TYPE_CHECKING:
     from tests.support.log_lines import Lines
@@ -33,7 +34,7 @@ def make(log_lines: "Lines", make_hooks: Callable[..., Hooks], monkeypatch: pyte
     def make(slots: int | None = None, early_signals: Collection[signal.Signals] = (), **settings: Any) -> Arbiter:
         hooks = make_hooks(slots, **settings)
         monkeypatch.setattr(start, "_prepared", hooks)
-        arbiter = Arbiter(Server(hooks, {}), hooks, EarlySignals(early_signals))
+        arbiter = Arbiter(Server(hooks, {}), hooks, EarlySignals((), early_signals))
         arbiter.pid = os.getpid()
         monkeypatch.setattr(hooks.metrics_server, "ensure", lambda _: None)
         return arbiter
@@ -87,7 +88,7 @@ def test_a_shortage_ends_no_service(
     def fail(self: Arbiter) -> None:
         if has_slot:
             self.cfg.pre_fork(self, SimpleNamespace())
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # As os.fork() does, even if it fails.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)  # As os.fork() does, even if it fails.
         raise OSError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(BaseArbiter, "spawn_worker", fail)
@@ -277,7 +278,7 @@ def test_the_end_of_a_process(  # noqa: PLR0913 - two fixtures, two tables
             raise SystemExit(code)
 
     monkeypatch.setattr(server, "Arbiter", Ending)
-    monkeypatch.setattr(server, "EarlySignals", lambda _: None)
+    monkeypatch.setattr(server, "EarlySignals", lambda *_: None)
     monkeypatch.setattr(os, "_exit", ended.append)
     with pytest.raises(SystemExit) as end:
         application.run()
@@ -286,3 +287,18 @@ def test_the_end_of_a_process(  # noqa: PLR0913 - two fixtures, two tables
     expected = [("critical", code)] if isinstance(code, str) else []
     lines = [(line["level"], line["event"]) for line in log_lines.json]
     assert expected == [line for line in lines if line[0] != "debug"]
+
+
+def test_the_end_of_the_loading(make: Make, monkeypatch: pytest.MonkeyPatch, log_lines: "Lines") -> None:
+    """A stop that comes while the application is loaded is told, and leaves no metric files."""
+    application = make().app
+
+    def load(*_: object) -> None:
+        raise SystemExit(0)
+
+    monkeypatch.setattr(server, "Arbiter", load)
+    monkeypatch.setattr(server, "EarlySignals", lambda *_: None)
+    with pytest.raises(SystemExit) as end:
+        application.run()
+    assert (0, "ended before the application was loaded") == (end.value.code, log_lines.json[-1]["event"])
+    assert not application._hooks.metric_files.directory.exists()  # noqa: SLF001

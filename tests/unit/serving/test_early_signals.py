@@ -14,16 +14,30 @@ from app.serving.early_signals import EarlySignals
 @pytest.fixture
 def early_signals() -> Iterator[EarlySignals]:
     """Collect SIGTERM, which has been blocked since the start."""
-    before = signal.getsignal(signal.SIGTERM)
+    before, hangup = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    early_signals = EarlySignals({signal.SIGTERM})
+    early_signals = EarlySignals({signal.SIGTERM}, {signal.SIGHUP})
     yield early_signals
     early_signals.send_again()  # It leaves alone the processes that other tests fork.
     signal.signal(signal.SIGTERM, before)
+    signal.signal(signal.SIGHUP, hangup)
+
+
+def test_a_stop_ends_the_loading(early_signals: EarlySignals) -> None:
+    """SIGTERM raises SystemExit in what the application waits for, each time, and SIGHUP does not."""
+    signal.raise_signal(signal.SIGHUP)
+    for _ in range(2):
+        with pytest.raises(SystemExit) as end:
+            signal.raise_signal(signal.SIGTERM)
+        assert 0 == end.value.code
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    early_signals.send_again()
 
 
 def test_signals_come_again(early_signals: EarlySignals) -> None:
     """What arrives before there is a handler reaches it later, once."""
+    early_signals.end_loading()
     signal.raise_signal(signal.SIGTERM)
     handled: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: handled.append(number))

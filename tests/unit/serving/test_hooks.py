@@ -21,7 +21,8 @@ from app.observability import traces
 from app.observability.scoreboard import IN_PROGRESS, STATE, WAITING, WorkerState, scoreboard
 from app.observability.trace_settings import TraceSettings
 from app.serving.gunicorn_logger import GunicornLogger
-from app.serving.hooks import STOP_SIGNALS, Hooks
+from app.serving.hooks import Hooks
+from app.serving.worker_signals import STOPS
 from app.settings import Settings
 from tests.support.http_client import is_refused
 
@@ -142,9 +143,9 @@ def test_no_signal_is_lost_between_fork_and_handlers(make_hooks: Make, monkeypat
     hooks.on_starting(ARBITER)
     worker = SimpleNamespace()
     hooks.pre_fork(None, worker)
-    assert STOP_SIGNALS == signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    assert STOPS == signal.pthread_sigmask(signal.SIG_BLOCK, ())
     registered[0]["after_in_parent"]()
-    assert set() == signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    assert set() == signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     hooks.post_worker_init(worker)
     assert set() == signal.pthread_sigmask(signal.SIG_BLOCK, ())
     scoreboard.release(worker.slot)

@@ -20,10 +20,11 @@ from app.observability.forwarded import Forwarded
 from app.observability.middleware import describe
 from app.observability.scoreboard import IN_PROGRESS, STATE, WorkerState, scoreboard
 from app.serving.gunicorn_logger import GunicornLogger
-from app.serving.hooks import STOP_SIGNALS, Hooks
+from app.serving.hooks import Hooks
 from app.serving.http.connection import CONTINUE
 from app.serving.http.rejection import Rejection
 from app.serving.worker import Worker
+from app.serving.worker_signals import STOPS
 from tests.support.http_client import Client, exchange, get, is_refused, post
 from tests.support.service import LIMIT_SECONDS, wait_until
 
@@ -54,6 +55,7 @@ def make_worker(log_lines: "Lines", make_hooks: Callable[..., Hooks]) -> Iterato
         listener = Listener()
         worker = Worker(1, os.getppid() if ppid is None else ppid, [listener], None, 30, config, GunicornLogger(config))
         worker.hooks = make_hooks(**settings)
+        config.set("graceful_timeout", worker.hooks.settings.drain_seconds + worker.hooks.settings.graceful_timeout)
         worker.slot = scoreboard.slot = scoreboard.take(os.getpid())
         worker.wsgi = create_app(worker.hooks.settings)
         worker.port = listener.port
@@ -90,7 +92,7 @@ def run_while(worker: Worker, steps: Callable[[], None]) -> None:
                 worker._is_aborted = True  # noqa: SLF001 - ends it, so that this test fails and the next ones run
 
     thread = threading.Thread(target=client)
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     signal.signal(signal.SIGTERM, worker.handle_exit)
     thread.start()
     worker.run()
@@ -164,6 +166,16 @@ def test_a_failure_around_the_measured_application(make_worker: Callable[..., Wo
     expected = (bug["request_id"], 500, "LookupError", "a middleware around the application failed")
     assert expected == (line["request_id"], line["status"], line["error"], line["reason"])
     assert 0 == scoreboard.read(worker.slot, IN_PROGRESS)
+
+
+def test_a_worker_that_is_killed_takes_no_more_clients(make_worker: Callable[..., Worker]) -> None:
+    """The event loop may finish its turn before SystemExit ends it: those who wait in the kernel's queue wait on."""
+    worker = make_worker()
+    has_fewest = worker._service().has_fewest_connections  # noqa: SLF001
+    assert has_fewest()
+    with pytest.raises(SystemExit):
+        worker.handle_abort(signal.SIGABRT, None)
+    assert not has_fewest()
 
 
 def test_the_grace_begins_with_the_signal(make_worker: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -414,11 +426,11 @@ def test_signals(make_worker: Callable[..., Worker]) -> None:
     worker = make_worker()
     worker.PIPE = os.pipe()
     os.set_blocking(worker.PIPE[1], False)
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     worker.init_signals()
     signal.set_wakeup_fd(-1)
     worker.hooks.post_worker_init(worker)
-    assert STOP_SIGNALS == signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    assert STOPS == signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     assert signal.SIG_IGN is signal.getsignal(signal.SIGHUP)
     for descriptor in worker.PIPE:
         os.close(descriptor)
