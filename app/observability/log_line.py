@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 import time
 import traceback
 from collections.abc import MutableMapping
@@ -11,9 +12,10 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
+from flask import has_request_context, request
 from structlog.contextvars import get_contextvars
 
-from app.observability.request_record import current_record
+from app.observability.request_record import ENVIRON_KEY, current_record
 
 # A write of up to 4,096 bytes to a pipe is atomic. Longer lines from two processes can interleave.
 LINE_BYTES = 4096
@@ -22,6 +24,9 @@ LONG_TEXT_CHARACTERS = (1000, 300, 100, 30)
 # The keys to keep in a line that has too many, however short their values.
 _KEPT = ("timestamp", "level", "event", "request_id", "pid")
 LEFT_OUT = "keys_left_out"
+
+# structlog's console fails if one of these is not a text, as in log.error("failed", exception=error).
+_CONSOLE_TEXTS = frozenset({"exception", "stack", "traceback"})
 
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -37,6 +42,8 @@ def complete(_logger: object, level: str, event: Event) -> Event:
     line: dict[str, Any] = {"timestamp": now, "level": level, "event": "", **event}
     line["timestamp"], line["level"] = now, level
     record = current_record()
+    if record is None and has_request_context():  # In a thread with Flask's copy_current_request_context().
+        record = request.environ.get(ENVIRON_KEY)
     if record is not None and "request_id" not in line:
         line["request_id"] = record.request_id
         if record.trace:
@@ -59,7 +66,7 @@ def _traceback(error: Any) -> str:
     if isinstance(error, BaseException):
         return "".join(traceback.format_exception(error))
     if isinstance(error, tuple):
-        return "".join(traceback.format_exception(*error))
+        return "".join(traceback.format_exception(*error)) if len(error) == len(sys.exc_info()) else as_text(error)
     return traceback.format_exc()  # For True, and for any other true value.
 
 
@@ -68,13 +75,17 @@ def escape(_logger: object, _level: str, event: Event) -> Event:
 
     Remove colour codes entirely: werkzeug's and click's lines are full of them.
     """
-    line = {key: _printable(value) if isinstance(value, str) else _described(value) for key, value in event.items()}
+    line = {key: _described(key, value) for key, value in event.items()}
     if "traceback" in line:
-        line["exception"] = line.pop("traceback")  # structlog's console prints this key last, over several lines.
+        # structlog's console prints this key last, over several lines.
+        line["exception"] = "\n".join(line[key] for key in ("exception", "traceback") if key in line)
+        del line["traceback"]
     return line
 
 
-def _described(value: Any) -> Any:
+def _described(key: str, value: Any) -> Any:
+    if isinstance(value, str) or key in _CONSOLE_TEXTS:
+        return _printable(as_text(value))
     try:
         repr(value)  # As structlog's console does.
     except Exception:  # noqa: BLE001 - see as_text()
@@ -124,7 +135,7 @@ def _fitting(event: Event) -> Event:
 def as_text(value: Any) -> str:
     """Convert any object to text: a bug in its `__repr__` must not fail a request that only logs it."""
     try:
-        return value if isinstance(value, str) else repr(value)
+        return str(value) if isinstance(value, str) else repr(value)  # It may be a proxy of a text.
     except Exception:  # noqa: BLE001 - whatever it raises
         return f"<{type(value).__name__}>"
 

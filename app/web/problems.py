@@ -54,12 +54,14 @@ def _answer(error: HTTPException) -> Response:
         identity = record.request_id
         if record.error is None:
             record.reason = getattr(error, "reason", None) or title(status)
+    if error.response is not None:  # abort(401, response=...)
+        return error.get_response(request.environ)
     body = problem_body(status, _detail(error, status), identity)
     # Not the bare number: werkzeug's status names are older than those in the body.
     response = Response(body, status_line(status), content_type=CONTENT_TYPE)
     for name, value in error.get_headers(request.environ):
         if name != "Content-Type":
-            response.headers[name] = value
+            response.headers.add(name, value)
     return response
 
 
@@ -68,8 +70,12 @@ def _detail(error: HTTPException, status: int) -> str:
         return "this host is not served"
     default = default_exceptions.get(status)
     if error.description and (default is None or error.description != default.description):
-        return error.description
-    details = {404: "no such path", 405: f"{request.method} is not allowed here", 500: "internal error"}
+        return str(error.description)  # abort(400, error) and lazily translated texts are as usual.
+    details = {
+        404: "no such path" if request.url_rule is None else "not found",
+        405: f"{request.method} is not allowed here",
+        500: "internal error",
+    }
     limit = request.max_content_length
     if limit is not None and (request.content_length or 0) > limit:
         details[413] = f"the body is larger than {limit} bytes"

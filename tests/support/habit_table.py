@@ -105,7 +105,7 @@ HABITS: dict[str, tuple[Step, ...]] = {
     ),
     "abort": (
         Step("/abort/404?description=no%20such%20quote", 404, problem="no such quote", reason="Not Found"),
-        Step("/abort/404", 404, problem="no such path", route="/habits/abort/<int:status>"),
+        Step("/abort/404", 404, problem="not found", route="/habits/abort/<int:status>"),
         Step("/abort/409", 409, problem="Conflict"),
         Step("/abort/503?description=later", 503, problem="later"),
     ),

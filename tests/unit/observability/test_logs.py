@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
+from flask import Flask, copy_current_request_context
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from werkzeug.local import LocalProxy
 
-from app.observability import logs
+from app.observability import logs, middleware
 from app.observability.captured_output import end_lines
 from app.observability.correlation import Trace
 from app.observability.log_output import LogOutput
@@ -30,6 +32,7 @@ from app.observability.request_record import RequestRecord, set_current_record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from app.settings import Settings
     from tests.support.log_lines import Lines
 
 LEVELS = ["debug", "info", "warning", "error", "critical"]
@@ -197,6 +200,38 @@ def test_a_record_fails_no_request(
     """Whatever a library hands over is logged as far as it goes."""
     logging.getLogger("library").warning(*arguments, extra=extra)
     assert expected.items() <= log_lines.only.items()
+
+
+@pytest.mark.parametrize("key", ["exception", "stack", "traceback"])
+@pytest.mark.parametrize("value", [ValueError("no"), None, LocalProxy(lambda: "ValueError('no')")])
+def test_a_console_takes_any_value(configured_logs: "Callable[..., Lines]", key: str, value: object) -> None:
+    """On a terminal, too, no key needs to be a text, and none hides the traceback."""
+    lines = configured_logs(log_format="console")
+    structlog.get_logger().error("failed", exc_info=LookupError("why"), **{key: value})
+    text = b"\n".join(lines.raw)
+    assert (True, key != "traceback") == (b"LookupError" in text, repr(value).strip('"').encode() in text)
+
+
+def test_an_exc_info_that_is_none(log_lines: "Lines") -> None:
+    """It is logged as it is."""
+    structlog.get_logger().warning("failed", exc_info=(1, 2))
+    assert "(1, 2)" == log_lines.only["traceback"]
+
+
+def test_a_thread_of_a_request(log_lines: "Lines", make_settings: "Callable[..., Settings]") -> None:
+    """A thread that Flask gives the request logs its id, too."""
+    app = Flask(__name__)
+    middleware.init_app(app, make_settings())
+
+    @app.get("/")
+    def view() -> str:
+        thread = threading.Thread(target=copy_current_request_context(lambda: structlog.get_logger().info("inside")))
+        thread.start()
+        thread.join()
+        return ""
+
+    app.test_client().get("/", headers={"X-Request-ID": "mine"}, buffered=True)
+    assert [("inside", "mine"), ("request", "mine")] == [(line["event"], line["request_id"]) for line in log_lines.json]
 
 
 def test_a_console_takes_what_fails_to_describe_itself(configured_logs: "Callable[..., Lines]") -> None:

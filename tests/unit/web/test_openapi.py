@@ -66,11 +66,10 @@ def test_every_route_is_described() -> None:
     """The description has exactly the paths and methods that the application has, but for HEAD, OPTIONS and files."""
     app = create_app(Settings.from_environ({}))
     expected = {
-        (rule.rule, method.lower())
+        (openapi.path_of(rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
-        if not rule.endpoint.endswith(".static")
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if not rule.endpoint.endswith(".static")  # What a page is made of.
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert expected == {(path, method) for path, item in read(app)["paths"].items() for method in item}
 
@@ -94,3 +93,43 @@ def test_documented_statuses(app: Flask) -> None:
     quotes = {series for series in openapi.documented(app) if series[1].startswith("/quotes")}
     assert {("GET", "/quotes/<int:number>/<path:rest>", status) for status in (200, 404)} == quotes
     assert ("GET", "/readyz", 503) in openapi.documented(app)
+
+
+def make(tmp_path: Path, part: dict[str, Any]) -> Flask:
+    """Make an application whose views one part describes."""
+    (tmp_path / "openapi.json").write_text(json.dumps(part))
+    app = Flask("described", static_folder=None)
+    openapi.init_app(app, tmp_path / "openapi.json")
+    for path in ("/healthz", "/readyz", "/version", "/a"):
+        app.add_url_rule(path, path, lambda: "")
+    return app
+
+
+def test_what_openapi_allows(tmp_path: Path) -> None:
+    """Ranges of statuses and the default are served and known by no series; operations need no responses."""
+    tags = [{"name": "a", "description": "A."}]
+    responses = {status: {"description": status} for status in ("200", "4XX", "default")}
+    app = make(tmp_path, {"tags": tags, "paths": {"/a": {"get": {"responses": responses}, "post": {}}}})
+    description = read(app)
+    validate(description)
+    assert tags == description["tags"]
+    assert responses.keys() <= description["paths"]["/a"]["get"]["responses"].keys()
+    assert {("GET", "/a", 200)} == {series for series in openapi.documented(app) if series[1] == "/a"}
+
+
+def test_a_part_without_paths(tmp_path: Path) -> None:
+    """A part may have components alone."""
+    assert {"/healthz", "/readyz", "/version"} <= read(make(tmp_path, {"components": {}}))["paths"].keys()
+
+
+def test_a_path_that_no_view_has(tmp_path: Path) -> None:
+    """It ends the start, and is named."""
+    app = make(tmp_path, {"paths": {"/b": {"get": {"responses": {}}}}})
+    with pytest.raises(ValueError, match="describes /b, but the application has no such rule"):
+        list(openapi.documented(app))
+
+
+def test_what_would_hold_for_all_operations(tmp_path: Path) -> None:
+    """A part cannot say of all operations what holds for its own alone."""
+    with pytest.raises(ValueError, match=r"openapi\.json: state security, servers in each operation"):
+        make(tmp_path, {"security": [], "servers": []})

@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from flask import Flask, Response, abort, request
-from werkzeug.exceptions import MethodNotAllowed, SecurityError, TooManyRequests
+from markupsafe import Markup
+from werkzeug.exceptions import BadRequest, MethodNotAllowed, SecurityError, TooManyRequests
 
 from app.observability.middleware import init_app as measure
 from app.settings import Settings
@@ -47,7 +50,10 @@ def raising(error: Exception) -> Callable[[], object]:
     [
         (Problem(422, "data[2]: not a number", reason="an element is not a number"), (422, "data[2]: not a number")),
         (Problem(499, "mine"), (499, "mine")),
-        (Problem(404, ""), (404, "no such path")),
+        (Problem(404, ""), (404, "not found")),
+        (BadRequest(ValueError("3 is no color")), (400, "3 is no color")),  # type: ignore[arg-type]
+        (BadRequest(Markup("no <b>")), (400, "no <b>")),
+        (BadRequest([Decimal(1)]), (400, "[Decimal('1')]")),  # type: ignore[arg-type]
         (MethodNotAllowed(), (405, "GET is not allowed here")),
         (SecurityError("Host 'evil' is not trusted"), (400, "this host is not served")),
         (TooManyRequests(), (429, "Too Many Requests")),
@@ -84,9 +90,19 @@ def test_headers_of_an_error(app: Flask) -> None:
     assert "7" == client.get("/b").headers["Retry-After"]
 
 
-def test_response_of_the_view(app: Flask) -> None:
+def test_headers_of_one_name(app: Flask) -> None:
+    """All of them are on the answer."""
+    cookies = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
+    app.add_url_rule("/view", "view", raising(Problem(400, "no", headers=cookies)))
+    assert ["a=1", "b=2"] == app.test_client().get("/view").headers.getlist("Set-Cookie")
+
+
+@pytest.mark.parametrize(
+    "arguments", [(Response("mine", 418),), (418, None, Response("mine", 418))], ids=["alone", "with a status"]
+)
+def test_response_of_the_view(app: Flask, arguments: tuple[Any, ...]) -> None:
     """A response that a view aborts with is its own."""
-    app.add_url_rule("/view", "view", lambda: abort(Response("mine", 418)))
+    app.add_url_rule("/view", "view", lambda: abort(*arguments))
     assert (418, "mine") == (app.test_client().get("/view").status_code, app.test_client().get("/view").text)
 
 
