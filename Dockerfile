@@ -73,7 +73,9 @@ HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["/opt/venv/bin/py
 ENTRYPOINT ["/opt/venv/bin/python", "app/app.py"]
 ARG VERSION=unknown
 ARG REVISION=unknown
-ENV REVISION=$REVISION
+# Flask spools uploads above 500 kB. Where the root is read-only, this is the only folder that can be written.
+ENV REVISION=$REVISION \
+    TMPDIR=/dev/shm
 LABEL org.opencontainers.image.title="flask_app" \
       org.opencontainers.image.description="Adds numbers, exactly" \
       org.opencontainers.image.version="$VERSION" \

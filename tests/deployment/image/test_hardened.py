@@ -34,6 +34,21 @@ def test_nothing_but_the_image(image: str) -> None:
         container.remove()
 
 
+SPOOL = """
+from werkzeug.formparser import default_stream_factory
+file = default_stream_factory(1_000_000, None, None)
+file.write(bytes(1_000_000))
+print(file.tell())
+"""
+
+
+def test_a_large_upload_is_spooled(start: Start) -> None:
+    """Where nothing can be written but shared memory, a file of a size that Flask keeps on a disk is taken."""
+    container = start(*engine.HARDENED)
+    engine.until(container.answers)
+    assert "1000000\n" == container.python(SPOOL)
+
+
 def test_writes_nothing(start: Start) -> None:
     """Where the root is writable it writes there none the less: the layer of the container stays empty."""
     container = start("--user", "0:0")
