@@ -119,7 +119,8 @@ lock: $(VENV)/.installed-tests ## renew the lock files, with the newest versions
 	$(BIN)/uv pip compile $(LOCK) --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --extra otel --constraint requirements.lock --output-file requirements-otel.lock pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --group test --group lint --group lock --constraint requirements-otel.lock --output-file tests/requirements.lock
-	$(BIN)/uv pip compile $(LOCK) --group bench --constraint requirements.lock --constraint tests/requirements.lock --output-file tests/benchmark/requirements.lock
+	test ! -d tests/benchmark || \
+		$(BIN)/uv pip compile $(LOCK) --group bench --constraint requirements.lock --constraint tests/requirements.lock --output-file tests/benchmark/requirements.lock
 
 # Registries require lower case.
 IMAGE = ghcr.io/$(shell echo "$$GITHUB_REPOSITORY" | tr '[:upper:]' '[:lower:]')

@@ -58,9 +58,11 @@ def test_every_operation_documents_what_the_server_refuses(description: Descript
 
 
 def test_the_documented_200_is_real(impatient: Service, description: Description) -> None:
-    """An honest request to each operation that has a 200 gets it."""
+    """An honest request to each operation that has a 200 gets it, if it needs neither body nor value."""
     for path, method in description.operations:
-        if 200 in description.statuses(path, method):
+        is_example = (method, path) == (example.METHOD, example.ROUTE)
+        needs_more = not is_example and (method != "GET" or "{" in path)
+        if 200 in description.statuses(path, method) and not needs_more:
             answer = exchange(impatient.port, honest(path, method))
             assert 200 == answer.status
             description.check(path, method, answer)

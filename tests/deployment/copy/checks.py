@@ -21,9 +21,17 @@ def test_quote(product: Service) -> None:
     assert 1 <= scrape(product).samples['quotes_total{currency="EUR"}']
 
 
-@pytest.mark.parametrize("order", [b"[]", b"{}", b'{"quantity": "3", "currency": "EUR"}', ORDER.replace(b"EUR", b"?")])
+@pytest.mark.parametrize(
+    "order",
+    [
+        b"[]",
+        b"{}",
+        *(ORDER.replace(b"3", quantity) for quantity in (b'"3"', b"true", b"0")),
+        ORDER.replace(b"EUR", b"?"),
+    ],
+)
 def test_bad_order(product: Service, order: bytes) -> None:
-    """What is no order is refused in the form of every error, and the log says why."""
+    """A body that is not an order is rejected in the form of every error, and the log says why."""
     answer = exchange(product.port, post(order, target="/quote"))
     assert checked_problem(answer, 422).startswith("the body must be like ")
     logged = {"request_id": answer.headers["x-request-id"], "reason": "the body is not an order", "quantity": None}

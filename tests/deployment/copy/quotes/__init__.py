@@ -11,6 +11,7 @@ from app.web.problems import Problem
 
 OPENAPI = Path(__file__).with_name("openapi.json")
 PRICES = {"EUR": 12, "USD": 13}
+QUANTITIES = range(1, 1001)
 
 blueprint = Blueprint("quotes", __name__)
 quotes = Counter("quotes", "Quotes by currency.", ["currency"])
@@ -21,9 +22,10 @@ declare_key("quantity")
 @blueprint.post("/quote")
 def quote() -> dict[str, int]:
     """Answer the price of a quantity."""
-    match request.get_json(force=True):
-        case {"quantity": int(quantity), "currency": str(currency)} if currency in PRICES:
-            children[currency].inc()
-            bind_contextvars(quantity=quantity)
-            return {"price": quantity * PRICES[currency]}
+    match request.get_json(force=True):  # Also without Content-Type: application/json.
+        case {"quantity": int(quantity), "currency": str(currency)} if quantity in QUANTITIES and currency in PRICES:
+            if quantity is not True:
+                children[currency].inc()
+                bind_contextvars(quantity=quantity)
+                return {"price": quantity * PRICES[currency]}
     raise Problem(422, 'the body must be like {"quantity": 3, "currency": "EUR"}', reason="the body is not an order")
