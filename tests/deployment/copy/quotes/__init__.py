@@ -23,9 +23,10 @@ declare_key("quantity")
 def quote() -> dict[str, int]:
     """Answer the price of a quantity."""
     match request.get_json(force=True):  # Also without Content-Type: application/json.
-        case {"quantity": int(quantity), "currency": str(currency)} if quantity in QUANTITIES and currency in PRICES:
-            if quantity is not True:
-                children[currency].inc()
-                bind_contextvars(quantity=quantity)
-                return {"price": quantity * PRICES[currency]}
+        case {"quantity": int(quantity), "currency": str(currency)} if (
+            quantity in QUANTITIES and quantity is not True and currency in PRICES
+        ):
+            children[currency].inc()
+            bind_contextvars(quantity=quantity)
+            return {"price": quantity * PRICES[currency]}
     raise Problem(422, 'the body must be like {"quantity": 3, "currency": "EUR"}', reason="the body is not an order")
