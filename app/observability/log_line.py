@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import sys
 import time
 import traceback
 from collections.abc import MutableMapping
@@ -66,7 +65,10 @@ def _traceback(error: Any) -> str:
     if isinstance(error, BaseException):
         return "".join(traceback.format_exception(error))
     if isinstance(error, tuple):
-        return "".join(traceback.format_exception(*error)) if len(error) == len(sys.exc_info()) else as_text(error)
+        try:
+            return "".join(traceback.format_exception(*error))
+        except Exception:  # noqa: BLE001 - as in as_text(): it may be any tuple
+            return as_text(error)
     return traceback.format_exc()  # For True, and for any other true value.
 
 

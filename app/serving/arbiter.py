@@ -8,6 +8,7 @@ from typing import Any
 from gunicorn.arbiter import Arbiter as BaseArbiter
 
 from app.observability.scoreboard import STATE, WorkerState, scoreboard
+from app.serving import worker_signals
 from app.serving.early_signals import EarlySignals
 from app.serving.hooks import Hooks
 
@@ -46,7 +47,10 @@ class Arbiter(BaseArbiter):  # type: ignore[misc]
             for slot in scoreboard.taken() - slots:
                 scoreboard.release(slot)
             return None
-        return pid
+        else:
+            return pid
+        finally:  # A hook may fail between pre_fork(), which blocks signals, and the fork.
+            worker_signals.unblock()
 
     def signal(self, sig: int, frame: FrameType | None) -> None:
         """Announce a stop, and pass on a second SIGTERM, which gunicorn ignores, to end the draining of the workers.

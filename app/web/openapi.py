@@ -12,7 +12,7 @@ from app.version import __version__
 
 OPERATIONS = frozenset({"get", "put", "post", "delete", "patch", "trace"})
 
-# What a package's part may have; the rest of its operations' description belongs into each of them.
+# The members of a package's part that are merged. Others, such as `security`, would hold for all packages.
 MERGED = frozenset({"openapi", "info", "paths", "components", "tags"})
 
 # A variable of a Flask rule, <int:number>, is {number} in OpenAPI.
@@ -26,7 +26,6 @@ def init_app(app: Flask, *parts: Path) -> None:
     description["info"]["version"] = __version__
     for file in parts:
         part = _read(file)
-        # What another part says once for all its operations must not become true of these.
         if others := sorted(part.keys() - MERGED):
             raise ValueError(f"{file}: state {', '.join(others)} in each operation")
         description["info"] |= part.get("info", {})

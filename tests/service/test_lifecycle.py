@@ -202,15 +202,15 @@ def test_a_worker_that_is_stopped_at_its_start(output: Path, tmp_path: Path, kin
     configuration = tmp_path / "gunicorn.conf.py"
     configuration.write_text(
         (ROOT / "gunicorn.conf.py").read_text()
+        + "import signal\n"
         + "def post_fork(arbiter, worker):\n"
         + "    _hooks.post_fork(arbiter, worker)\n"
         + "    if worker.age == 1:\n"
-        + f"        __import__('os').kill(__import__('os').getpid(), {signal.SIGTERM:d})\n"
+        + "        signal.raise_signal(signal.SIGTERM)\n"
     )
     program = (*GUNICORN, "--config", configuration, *(("-k", kind) if kind else ()))
     with running(output, program=program, WEB_CONCURRENCY=1) as service:
-        stopped = 'gunicorn_worker_exits_total{reason="stopped"}'
-        wait_until(lambda: scrape(service).samples[stopped] == 1, "the first worker has ended")
+        wait_until(lambda: scrape(service).samples[STOPPED] == 1, "the first worker has ended")
         assert example.ANSWER == exchange(service.port, example.REQUEST).body
 
 

@@ -32,13 +32,13 @@ class Connection(asyncio.BufferedProtocol):
         self.deadline = self.started + limits.keep_alive
         self.served = self.held_bytes = self.marked_bytes = self.unsent_bytes = 0
         self.marked = 0.0  # When it held `marked_bytes`: the growth since then tells an upload from one that drips.
-        self.is_paused = self.is_closed = self.is_at_end = False
+        self.is_paused = self.is_closed = self.is_at_end = self._has_stopped_reading = False
         self.cut_reason: str | None = None  # Why this server has closed the connection, if it has.
         self.response: Response | None = None
         self._owner = owner
         self._limits = limits
         self._reader = RequestReader(limits, lambda: self.transport.write(CONTINUE))
-        self._behind, self._is_reading = b"", True
+        self._behind = b""
         self._sent: asyncio.Future[None] | None = None
 
     @property
@@ -74,7 +74,7 @@ class Connection(asyncio.BufferedProtocol):
             self.deadline = min(now + self._limits.close, self.started + self._limits.longest_close)
         elif state is not State.CLOSED:
             self._behind += bytes(BUFFER[:nbytes])
-            self._is_reading = False
+            self._has_stopped_reading = True
             self.transport.pause_reading()
 
     def eof_received(self) -> bool:
@@ -163,8 +163,8 @@ class Connection(asyncio.BufferedProtocol):
         if self.state is State.CLOSING:
             # To close with unread bytes resets the connection: the client can lose the response (RFC 9112, 9.6).
             self.transport.write_eof()
-        if not self._is_reading:
-            self._is_reading = True
+        if self._has_stopped_reading:
+            self._has_stopped_reading = False
             self.transport.resume_reading()
 
     def _feed(self, data: bytes, now: float) -> None:

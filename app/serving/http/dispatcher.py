@@ -19,7 +19,6 @@ from app.serving.http.work_queue import WorkQueue
 
 # How long the application runs between two polls of the sockets. A longer turn would delay what has arrived meanwhile.
 TURN_SECONDS = 0.005
-
 STOPPING = "the server is shutting down"
 
 
@@ -46,6 +45,7 @@ class Dispatcher:
         # Probes have a thread of their own: an application's hook may wait for a database in each request.
         pools = [(threads, self.queue), (1, self.urgent)] if threads > 1 else []
         self._pools = [(ThreadPool(loop, size, self._finish, self._fill_pools), queue) for size, queue in pools]
+        self._wake = self._fill_pools if pools else self._schedule
 
     def opened(self, connection: Connection) -> None:
         """Add a new connection."""
@@ -111,7 +111,7 @@ class Dispatcher:
 
     def _put(self, queue: WorkQueue, connection: Connection) -> None:
         queue.put(connection)
-        (self._fill_pools if self._pools else self._schedule)()
+        self._wake()
 
     def _schedule(self) -> None:
         if not self._is_scheduled:

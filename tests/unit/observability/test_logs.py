@@ -212,10 +212,11 @@ def test_a_console_takes_any_value(configured_logs: "Callable[..., Lines]", key:
     assert (True, key != "traceback") == (b"LookupError" in text, repr(value).strip('"').encode() in text)
 
 
-def test_an_exc_info_that_is_none(log_lines: "Lines") -> None:
-    """It is logged as it is."""
-    structlog.get_logger().warning("failed", exc_info=(1, 2))
-    assert "(1, 2)" == log_lines.only["traceback"]
+@pytest.mark.parametrize("exc_info", [(1, 2), (1, 2, 3)])
+def test_a_tuple_that_is_no_exception(log_lines: "Lines", exc_info: tuple[int, ...]) -> None:
+    """Given as `exc_info`, it is logged as it is."""
+    structlog.get_logger().warning("failed", exc_info=exc_info)
+    assert str(exc_info) == log_lines.only["traceback"]
 
 
 def test_a_thread_of_a_request(log_lines: "Lines", make_settings: "Callable[..., Settings]") -> None:

@@ -17,7 +17,6 @@ from app.serving.arbiter import Arbiter
 from app.serving.early_signals import EarlySignals
 from app.serving.hooks import Hooks
 from app.serving.server import Server
-from app.serving.worker_signals import STOPS
 
 if TYPE_CHECKING:
     from tests.support.log_lines import Lines
@@ -81,20 +80,19 @@ def test_configuration(make: Make, ports: dict[str, str], monkeypatch: pytest.Mo
 def test_a_shortage_ends_no_service(
     make: Make, monkeypatch: pytest.MonkeyPatch, log_lines: "Lines", *, has_slot: bool
 ) -> None:
-    """spawn_worker(): where no worker can be started, this is logged, and its slot is free again."""
+    """spawn_worker(): where no worker can be started, this is logged, its slot is free, and no signal is blocked."""
     made = make()
     before = scoreboard.taken()
 
     def fail(self: Arbiter) -> None:
         if has_slot:
             self.cfg.pre_fork(self, SimpleNamespace())
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)  # As os.fork() does, even if it fails.
         raise OSError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(BaseArbiter, "spawn_worker", fail)
     assert None is made.spawn_worker()
     assert "cannot start a worker: Resource temporarily unavailable" == log_lines.json[-1]["event"]
-    assert before == scoreboard.taken()
+    assert (before, set()) == (scoreboard.taken(), signal.pthread_sigmask(signal.SIG_BLOCK, ()))
 
 
 def test_no_more_workers_than_slots(make: Make, spawned: list[int]) -> None:

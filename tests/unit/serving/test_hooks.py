@@ -32,8 +32,17 @@ if TYPE_CHECKING:
     from tests.support.log_lines import Lines
 
 Make = Callable[..., Hooks]
+Registered = list[dict[str, Callable[[], None]]]
 
 ARBITER = SimpleNamespace(cfg=SimpleNamespace(workers=2, threads=3))
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> Registered:
+    """Collect what is to be called at a fork."""
+    registered: Registered = []
+    monkeypatch.setattr(os, "register_at_fork", lambda **when: registered.append(when))
+    return registered
 
 
 def exits(reason: str) -> float:
@@ -100,10 +109,8 @@ def test_workers_that_the_master_has_killed(make_hooks: Make, log_lines: "Lines"
     assert 1 == len([line for line in log_lines.json if line["level"] == "error"])
 
 
-def test_a_process_that_a_view_forks(make_hooks: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_a_view_forks(make_hooks: Make, registered: Registered) -> None:
     """It ends by SIGTERM as any process does, and its worker's counts stay as they are."""
-    registered: list[dict[str, Callable[[], None]]] = []
-    monkeypatch.setattr(os, "register_at_fork", lambda **when: registered.append(when))
     hooks = make_hooks()
     hooks.on_starting(ARBITER)
     worker = SimpleNamespace()
@@ -135,10 +142,8 @@ def test_a_process_that_a_view_forks(make_hooks: Make, monkeypatch: pytest.Monke
         os.close(descriptor)
 
 
-def test_no_signal_is_lost_between_fork_and_handlers(make_hooks: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_signal_is_lost_between_fork_and_handlers(make_hooks: Make, registered: Registered) -> None:
     """Signals that stop a worker are blocked when it is forked, and not in the master behind it."""
-    registered: list[dict[str, Callable[[], None]]] = []
-    monkeypatch.setattr(os, "register_at_fork", lambda **when: registered.append(when))
     hooks = make_hooks()
     hooks.on_starting(ARBITER)
     worker = SimpleNamespace()

@@ -43,15 +43,20 @@ def read(app: Flask) -> dict[str, Any]:
     return description
 
 
-@pytest.fixture
-def app(tmp_path: Path) -> Flask:
-    """Make an application with one described view."""
-    (tmp_path / "openapi.json").write_text(json.dumps(PART))
+def make(tmp_path: Path, part: dict[str, Any], rule: str = "/a") -> Flask:
+    """Make an application with one view, which a part describes."""
+    (tmp_path / "openapi.json").write_text(json.dumps(part))
     app = Flask("described", static_folder=None)
     openapi.init_app(app, tmp_path / "openapi.json")
-    for path in ("/healthz", "/readyz", "/version", "/quotes/<int:number>/<path:rest>"):
+    for path in ("/healthz", "/readyz", "/version", rule):
         app.add_url_rule(path, path, lambda: "")
     return app
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Flask:
+    """Make an application whose view has variables in its path."""
+    return make(tmp_path, PART, "/quotes/<int:number>/<path:rest>")
 
 
 def test_description_of_the_application() -> None:
@@ -93,16 +98,6 @@ def test_documented_statuses(app: Flask) -> None:
     quotes = {series for series in openapi.documented(app) if series[1].startswith("/quotes")}
     assert {("GET", "/quotes/<int:number>/<path:rest>", status) for status in (200, 404)} == quotes
     assert ("GET", "/readyz", 503) in openapi.documented(app)
-
-
-def make(tmp_path: Path, part: dict[str, Any]) -> Flask:
-    """Make an application whose views one part describes."""
-    (tmp_path / "openapi.json").write_text(json.dumps(part))
-    app = Flask("described", static_folder=None)
-    openapi.init_app(app, tmp_path / "openapi.json")
-    for path in ("/healthz", "/readyz", "/version", "/a"):
-        app.add_url_rule(path, path, lambda: "")
-    return app
 
 
 def test_what_openapi_allows(tmp_path: Path) -> None:
