@@ -1,7 +1,7 @@
 """The connections of a worker, and the choice of those to evict or reject when resources run short."""
 
-import heapq
 import math
+import select
 from collections.abc import Iterable, Iterator
 
 from app.serving.http.connection import Connection
@@ -12,9 +12,15 @@ from app.serving.http.state import State
 # were evicted one at a time, a flood of clients would cost eight times as much as it does while there is room.
 _EVICTED_SHARE = 64
 
+# As a share of the limit on connections: clients that are accepted in two turns of the event loop.
+_ROOM_BEYOND = 1 / 8
+
 # CLOSING is included: when clients that have their last response and do not close were spared, two thousand of them
 # cost one request in six on the kept connections of others.
 _SILENT = frozenset({State.IDLE, State.RECEIVING, State.CLOSING})
+
+# Not CLOSING: what a client sends after its last response is discarded.
+_UNREAD = frozenset({State.IDLE, State.RECEIVING})
 
 _HOLDING = frozenset({State.RECEIVING, State.WAITING, State.RESPONDING})
 
@@ -38,6 +44,11 @@ class ConnectionTable:
     def room(self) -> int:
         """How many more connections the limit allows, besides those that are being opened."""
         return max(0, self._limits.connections - len(self._connections) - self._opening)
+
+    @property
+    def has_room_beyond(self) -> bool:
+        """Whether there is room beyond the limit, which is for clients whose request has yet to be read."""
+        return len(self._connections) + self._opening <= self._limits.connections * (1 + _ROOM_BEYOND)
 
     def expect(self) -> None:
         """Reserve room for a connection that is being opened: add() or give_up() follows."""
@@ -82,16 +93,18 @@ class ConnectionTable:
     def longest_silent(self, now: float, at_least: float = 0.0) -> list[Connection]:
         """Choose the connections to evict for new ones. A request that is being served came first, and is spared.
 
-        With `at_least`, so are clients that were silent for fewer seconds.
+        So are clients that have sent what this server has yet to read, and with `at_least` clients that were silent for
+        fewer seconds.
         """
         silent = [c for c in self._connections if c.state in _SILENT and max(c.started, c.marked) <= now - at_least]
         yielding = silent + self._unread(self._connections, now)
         if not (yielding or at_least):
             yielding = self._unread(self._connections, math.inf)
-        # Not by the deadline: a request that has just begun has an earlier one than a silent connection. Nor by the
-        # last byte received: clients that drip would never be evicted. `marked` spares a large upload that progresses.
-        evicted = math.ceil(len(yielding) / _EVICTED_SHARE)
-        return heapq.nsmallest(evicted, yielding, key=lambda c: max(c.started, c.marked))
+        return next(filter(None, map(_without_bytes, _by_age(yielding))), [])
+
+    def oldest(self) -> list[Connection]:
+        """Choose the connections to evict where longest_silent() spares all."""
+        return next(_by_age([c for c in self._connections if c.state in _SILENT]), [])
 
     def _unread(self, connections: Iterable[Connection], now: float) -> list[Connection]:
         # The deadline of an answer is set when its client stops reading.
@@ -111,3 +124,22 @@ class ConnectionTable:
     def expired(self, now: float) -> list[Connection]:
         """List the connections whose deadline has passed."""
         return [c for c in self._connections if c.deadline <= now and c.state is not State.WAITING]
+
+
+def _by_age(connections: list[Connection]) -> Iterator[list[Connection]]:
+    # Not by the deadline: a request that has just begun has an earlier one than a silent connection. Nor by the last
+    # byte received: clients that drip would never be evicted. `marked` spares a large upload that progresses.
+    ordered = sorted(connections, key=lambda c: max(c.started, c.marked))
+    evicted = math.ceil(len(ordered) / _EVICTED_SHARE)
+    return (ordered[start : start + evicted] for start in range(0, len(ordered), evicted or 1))
+
+
+def _without_bytes(silent: list[Connection]) -> list[Connection]:
+    # While a thousand clients have requests, a turn of the event loop takes 50 ms. A client that has just connected is
+    # older by then than those that were answered; it was reset although its request lay in the kernel.
+    poll = select.poll()
+    descriptors = {c: c.transport.get_extra_info("socket").fileno() for c in silent if c.state in _UNREAD}
+    for descriptor in descriptors.values():
+        poll.register(descriptor, select.POLLIN)
+    readable = {descriptor for descriptor, _ in poll.poll(0)}
+    return [c for c in silent if descriptors.get(c) not in readable]

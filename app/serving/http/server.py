@@ -17,11 +17,8 @@ from app.serving.http.state import State
 
 CROWDED = "overloaded: too many connections"
 
-# A client that connected or was answered a moment ago is evicted last: it, or this server, may not have read yet.
+# A client that connected or was answered a moment ago is evicted last: its request may be on the way.
 UNTOUCHED_SECONDS = 0.5
-
-# The room beyond the limit on connections, as a share of it, for clients that were rejected and read their answer.
-ROOM_BEYOND = 1 / 8
 
 TICK_SECONDS = 1.0
 LAST_TICK_SECONDS = 0.1
@@ -153,16 +150,23 @@ class HttpServer:
             self._service.count_connections(-1)
 
     def _evict(self) -> None:
-        if self._abort(self._connections.longest_silent(time.monotonic(), at_least=UNTOUCHED_SECONDS)):
+        table, now = self._connections, time.monotonic()
+        if self._abort(table.longest_silent(now, at_least=UNTOUCHED_SECONDS)):
             return
-        has_room_beyond = len(self._connections) <= self._limits.connections * (1 + ROOM_BEYOND)
-        if has_room_beyond and (waiting := self._take_waiting()) is not None:
+        if not table.has_room_beyond and self._abort(table.longest_silent(now)):
+            return
+        if (waiting := self._take_waiting()) is not None:
             self._dispatcher.rejected(waiting, Rejection(503, CROWDED))
+            self._abort(
+                [waiting]
+            )  # Its request was read to the end: closing the connection does not lose the response.
+        elif table.has_room_beyond:
+            self._abort(table.longest_silent(now))
         else:
-            self._abort(self._connections.longest_silent(time.monotonic()))
+            self._abort(table.oldest())
 
     def _free_descriptors(self) -> bool:
-        evicted = self._connections.longest_silent(time.monotonic())
+        evicted = self._connections.longest_silent(time.monotonic()) or self._connections.oldest()
         if not evicted and (waiting := self._take_waiting()) is not None:
             evicted = [waiting]
         return self._abort(evicted)

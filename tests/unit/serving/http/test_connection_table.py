@@ -1,7 +1,10 @@
 """The connections of a worker: which of them give way when there is not enough for all."""
 
-from dataclasses import dataclass
-from typing import Any
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+from unittest.mock import Mock
 
 import pytest
 
@@ -29,6 +32,23 @@ class Double:
     marked_bytes: int = 0
     marked: float = 0.0
     is_paused: bool = True
+    transport: ClassVar[Any] = None
+
+
+@pytest.fixture(autouse=True)
+def sender(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mock]:
+    """Let no client have sent anything; make the transport of one that has."""
+    quiet, sending = socket.socketpair(), socket.socketpair()
+    sending[1].send(b"G")
+    monkeypatch.setattr(Double, "transport", transport_of(quiet[0]))
+    yield transport_of(sending[0])
+    for each in *quiet, *sending:
+        each.close()
+
+
+def transport_of(server_side: socket.socket) -> Mock:
+    """Make what the table looks at of a transport."""
+    return Mock(**{"get_extra_info.return_value": server_side})
 
 
 def connection(
@@ -114,6 +134,39 @@ def test_who_has_been_silent_for_a_while(members: list[Any], expected: list[int]
     """Those that have just come, or have just been answered, are spared at first."""
     connections = [connection(*member) for member in members]
     assert expected == indexes(table_of(*connections).longest_silent(2.0, at_least=0.5), connections)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected", "oldest"),
+    [
+        pytest.param(State.IDLE, [], [0], id="a request"),
+        pytest.param(State.RECEIVING, [], [0], id="more of a request"),
+        pytest.param(State.CLOSING, [0], [0], id="more after the last answer"),
+    ],
+)
+def test_who_has_sent_what_is_not_read_yet(
+    state: State, expected: list[int], oldest: list[int], sender: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client is spared whose bytes wait in the kernel, unless all are."""
+    monkeypatch.setattr(Double, "transport", sender)
+    connections = [connection(state, 1.0), connection(state, 2.0)]
+    table = table_of(*connections)
+    assert (expected, oldest) == tuple(
+        indexes(them, connections) for them in (table.longest_silent(2.0), table.oldest())
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "opening", "expected"), [(8, 0, True), (9, 0, True), (10, 0, False), (8, 1, True), (8, 2, False)]
+)
+def test_room_beyond(number: int, opening: int, expected: bool) -> None:
+    """Beyond the limit, there is room for an eighth of it."""
+    table = ConnectionTable(replace(LIMITS, connections=8))
+    for _ in range(number + opening):
+        table.expect()
+    for _ in range(number):
+        table.add(connection())
+    assert expected == table.has_room_beyond
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,27 @@ def test_a_client_that_does_not_read_gives_way_at_last(serve: Serve) -> None:
     assert len(LARGE) > len(rest_of(client))
 
 
+@pytest.mark.parametrize(("opening", "expected"), [(1, [b"/0", b"/1"]), (2, [b"", b"/1"])])
+def test_a_request_in_the_kernel_is_no_silence(serve: Serve, opening: int, expected: list[bytes]) -> None:
+    """A client whose request is still to be read is not reset, unless there are more than an eighth above the limit."""
+    server = serve(answer, limits=limits(connections=8))
+    clients = [server.client() for _ in range(8)]
+    server.wait_until(lambda: server.connections == 8)
+    server.turn()
+
+    def send_and_evict() -> None:
+        for number, client in enumerate(clients):
+            client.send(GET % b"%d" % number)
+        for _ in range(opening):
+            server.server._connections.expect()  # noqa: SLF001 - in the place of clients that connect at this moment
+        server.server._evict()  # noqa: SLF001 - the same
+
+    server.call(send_and_evict)
+    assert expected == [
+        client.receive().body if body else rest_of(client) for client, body in zip(clients, expected, strict=False)
+    ]
+
+
 @pytest.fixture
 def crowd(serve: Serve) -> Iterator[tuple["Running", list[Client]]]:
     """Fill a server with clients: two views hold its threads, and six requests wait."""
