@@ -19,8 +19,8 @@ _ROOM_BEYOND = 1 / 8
 # cost one request in six on the kept connections of others.
 _SILENT = frozenset({State.IDLE, State.RECEIVING, State.CLOSING})
 
-# Not CLOSING: what a client sends after its last response is discarded.
-_UNREAD = frozenset({State.IDLE, State.RECEIVING})
+# Without CLOSING: what a client sends after its last response is discarded.
+_AWAITING_REQUEST = frozenset({State.IDLE, State.RECEIVING})
 
 _HOLDING = frozenset({State.RECEIVING, State.WAITING, State.RESPONDING})
 
@@ -47,7 +47,7 @@ class ConnectionTable:
 
     @property
     def has_room_beyond(self) -> bool:
-        """Whether there is room beyond the limit, which is for clients whose request has yet to be read."""
+        """Whether there is room beyond the limit, for clients whose requests have arrived and are still to be read."""
         return len(self._connections) + self._opening <= self._limits.connections * (1 + _ROOM_BEYOND)
 
     def expect(self) -> None:
@@ -100,7 +100,7 @@ class ConnectionTable:
         yielding = silent + self._unread(self._connections, now)
         if not (yielding or at_least):
             yielding = self._unread(self._connections, math.inf)
-        return next(filter(None, map(_without_bytes, _by_age(yielding))), [])
+        return next(filter(None, map(_without_arrived_bytes, _by_age(yielding))), [])
 
     def oldest(self) -> list[Connection]:
         """Choose the connections to evict where longest_silent() spares all."""
@@ -134,11 +134,11 @@ def _by_age(connections: list[Connection]) -> Iterator[list[Connection]]:
     return (ordered[start : start + evicted] for start in range(0, len(ordered), evicted or 1))
 
 
-def _without_bytes(silent: list[Connection]) -> list[Connection]:
+def _without_arrived_bytes(silent: list[Connection]) -> list[Connection]:
     # While a thousand clients have requests, a turn of the event loop takes 50 ms. A client that has just connected is
     # older by then than those that were answered; it was reset although its request lay in the kernel.
     poll = select.poll()
-    descriptors = {c: c.transport.get_extra_info("socket").fileno() for c in silent if c.state in _UNREAD}
+    descriptors = {c: c.transport.get_extra_info("socket").fileno() for c in silent if c.state in _AWAITING_REQUEST}
     for descriptor in descriptors.values():
         poll.register(descriptor, select.POLLIN)
     readable = {descriptor for descriptor, _ in poll.poll(0)}

@@ -153,16 +153,12 @@ class HttpServer:
         table, now = self._connections, time.monotonic()
         if self._abort(table.longest_silent(now, at_least=UNTOUCHED_SECONDS)):
             return
-        if not table.has_room_beyond and self._abort(table.longest_silent(now)):
-            return
         if (waiting := self._take_waiting()) is not None:
+            # Closed at once, because clients that read and close slowly would add up. The request was read to its end:
+            # closing does not reset the connection, by which the client could lose the response.
             self._dispatcher.rejected(waiting, Rejection(503, CROWDED))
-            self._abort(
-                [waiting]
-            )  # Its request was read to the end: closing the connection does not lose the response.
-        elif table.has_room_beyond:
-            self._abort(table.longest_silent(now))
-        else:
+            self._abort([waiting])
+        elif not self._abort(table.longest_silent(now)) and not table.has_room_beyond:
             self._abort(table.oldest())
 
     def _free_descriptors(self) -> bool:

@@ -88,17 +88,17 @@ def cpu_seconds(service: Service) -> float:
     return sum(time.user + time.system for time in times)
 
 
-def cost_per_byte(service: Service, body: bytes, times: int = 5) -> float:
+def cost_per_byte(service: Service, body: bytes) -> float:
     """Measure what a byte of a body costs the workers."""
     request = post(body)
     before = cpu_seconds(service)
     with Client(service.port) as client:
-        for _ in range(times):
+        for _ in range(5):
             client.ask(request)
     return (cpu_seconds(service) - before) / len(body)
 
 
-def ratio(service: Service, body: bytes, other: bytes) -> float:
+def cost_ratio(service: Service, body: bytes, other: bytes) -> float:
     """Compare what two bodies cost, in turns: what else the machine does makes CPU time dearer, for both alike."""
     return statistics.median(cost_per_byte(service, body) / cost_per_byte(service, other) for _ in range(3))
 
@@ -107,7 +107,7 @@ def test_cpu(unmeasured_service: Service) -> None:
     """No large body costs more than four times the CPU of ordinary decimals of the same size."""
     ordinary = one(b",".join(b"%d.%02d" % (n % 100_000, n % 100) for n in range(110_000)))
     large = {name: body for name, (body, _) in BODIES.items() if len(body) > 100_000}
-    ratios = {name: ratio(unmeasured_service, body, ordinary) for name, body in large.items()}
+    ratios = {name: cost_ratio(unmeasured_service, body, ordinary) for name, body in large.items()}
     assert {} == {name: ratio for name, ratio in ratios.items() if ratio > 4}
 
 

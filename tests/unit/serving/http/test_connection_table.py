@@ -36,19 +36,12 @@ class Double:
 
 
 @pytest.fixture(autouse=True)
-def sender(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mock]:
-    """Let no client have sent anything; make the transport of one that has."""
-    quiet, sending = socket.socketpair(), socket.socketpair()
-    sending[1].send(b"G")
-    monkeypatch.setattr(Double, "transport", transport_of(quiet[0]))
-    yield transport_of(sending[0])
-    for each in *quiet, *sending:
-        each.close()
-
-
-def transport_of(server_side: socket.socket) -> Mock:
-    """Make what the table looks at of a transport."""
-    return Mock(**{"get_extra_info.return_value": server_side})
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """Connect the client that all doubles share; it has sent nothing."""
+    server_side, client = socket.socketpair()
+    with server_side, client:
+        monkeypatch.setattr(Double, "transport", Mock(**{"get_extra_info.return_value": server_side}))
+        yield client
 
 
 def connection(
@@ -145,10 +138,10 @@ def test_who_has_been_silent_for_a_while(members: list[Any], expected: list[int]
     ],
 )
 def test_who_has_sent_what_is_not_read_yet(
-    state: State, expected: list[int], oldest: list[int], sender: Mock, monkeypatch: pytest.MonkeyPatch
+    client: socket.socket, state: State, expected: list[int], oldest: list[int]
 ) -> None:
     """A client is spared whose bytes wait in the kernel, unless all are."""
-    monkeypatch.setattr(Double, "transport", sender)
+    client.send(b"G")
     connections = [connection(state, 1.0), connection(state, 2.0)]
     table = table_of(*connections)
     assert (expected, oldest) == tuple(
