@@ -20,6 +20,9 @@ from app.observability.request_record import ENVIRON_KEY, current_record
 LINE_BYTES = 4096
 LONG_TEXT_CHARACTERS = (1000, 300, 100, 30)
 
+# The keys that this project gives each line. A caller's key of such a name gets an underscore, as names in Python do.
+OWN_KEYS = ("timestamp", "level", "pid")
+
 # The keys to keep in a line that has too many, however short their values.
 _KEPT = ("timestamp", "level", "event", "request_id", "pid")
 LEFT_OUT = "keys_left_out"
@@ -37,8 +40,11 @@ def complete(_logger: object, level: str, event: Event) -> Event:
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
     now = f"{_second(seconds)}.{nanoseconds // 1000:06}Z"
     error = event.pop("exc_info", None)
-    # These three keys come first, even if the event has keys with the same names.
+    # These three keys come first.
     line: dict[str, Any] = {"timestamp": now, "level": level, "event": "", **event}
+    for key in OWN_KEYS:
+        if key in event:
+            line[f"{key}_"] = event[key]
     line["timestamp"], line["level"] = now, level
     record = current_record()
     if record is None and has_request_context():  # In a thread with Flask's copy_current_request_context().

@@ -19,6 +19,8 @@ LEVEL_NAMES = {level: logging.getLevelName(level).lower() for level in LEVELS}
 # The attributes of every record of Python's logging; all others came from `extra=`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
+# Those of `extra=` that have a meaning here; see OWN_KEYS.
+_SET_HERE = frozenset({"event", "logger"})
 
 _emitter: "_Emitter | None" = None
 
@@ -108,6 +110,8 @@ class _Forwarder(logging.Handler):
             message = f"{as_text(record.msg)} {as_text(record.args)}"
         level = max((level for level in LEVELS if level <= record.levelno), default=logging.DEBUG)
         extra = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        for key in _SET_HERE & extra.keys():
+            extra[f"{key}_"] = extra.pop(key)
         if record.stack_info:
             extra["stack"] = record.stack_info
         emit(level, {**extra, "event": message, "logger": record.name, "exc_info": record.exc_info})

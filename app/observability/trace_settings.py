@@ -54,8 +54,13 @@ class TraceSettings:
             sampler=read_choice(environ, "OTEL_TRACES_SAMPLER", SAMPLERS[0], SAMPLERS),
             ratio=_ratio(environ, "OTEL_TRACES_SAMPLER_ARG"),
         )
-        is_disabled = read_choice(environ, "OTEL_SDK_DISABLED", "false", ("true", "false")) == "true"
-        return None if is_disabled or not settings.endpoint else settings
+        return None if _is_true(environ, "OTEL_SDK_DISABLED") or not settings.endpoint else settings
+
+
+def _is_true(environ: Mapping[str, str], variable: str) -> bool:
+    # OpenTelemetry's booleans may be in upper case.
+    text = (environ.get(variable) or "false").lower()
+    return read_choice({variable: text}, variable, "false", ("true", "false")) == "true"
 
 
 def _url(environ: Mapping[str, str], variable: str) -> str:

@@ -4,7 +4,6 @@ import os
 import signal
 from contextvars import copy_context
 from functools import partial
-from http import HTTPMethod, HTTPStatus
 from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -12,22 +11,17 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.workers.base import Worker as BaseWorker
 
 from app.observability.forwarded import Forwarded
-from app.observability.measured_response import MIDDLEWARE_FAILED
-from app.observability.middleware import describe, reject
 from app.observability.request_log import PROBES
-from app.observability.request_record import ENVIRON_KEY, RequestRecord
 from app.observability.scoreboard import CONNECTIONS, STATE, WAITING, WorkerState, scoreboard
 from app.serving import worker_signals
 from app.serving.event_loop import new_event_loop
-from app.serving.http.rejection import Rejection
-from app.serving.http.request import BODY_BYTES, STARTED_AT, base_environ
+from app.serving.http.request import base_environ
 from app.serving.http.server import HttpServer
-from app.serving.http.service import Headers, Service
-from app.web.problem_details import problem_body, problem_headers, status_line
+from app.serving.http.service import Service
+from app.serving.rejected_request import answer_rejection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from wsgiref.types import WSGIEnvironment
 
     from app.serving.hooks import Hooks
 
@@ -50,6 +44,12 @@ class Worker(BaseWorker):  # type: ignore[misc]
     unblocks_signals = True
 
     new_event_loop = staticmethod(new_event_loop)
+
+    @classmethod
+    def check_config(cls, cfg: Any, _log: Any) -> None:
+        """Refuse gunicorn's options for TLS, which it would announce and this worker would not speak."""
+        if cfg.is_ssl:
+            raise RuntimeError("TLS needs one of gunicorn's own workers (-k gthread), or a proxy in front")
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -77,13 +77,13 @@ class Worker(BaseWorker):  # type: ignore[misc]
         self._server.run()
 
     def _service(self) -> Service:
-        self._forwarded = Forwarded(self.hooks.settings.forwarded_allow_ips)
+        forwarded = Forwarded(self.hooks.settings.forwarded_allow_ips)
         return Service(
             application=self.wsgi,
             environ=base_environ(
                 self.hooks.settings.port, multithread=self.cfg.threads > 1, multiprocess=self.cfg.workers > 1
             ),
-            answer_rejection=self._answer_rejection,
+            answer_rejection=partial(answer_rejection, forwarded),
             # uvloop finishes its turn before SystemExit ends it: a client accepted then would be lost.
             has_fewest_connections=lambda: not self._is_aborted and scoreboard.has_fewest_connections(),
             count_connections=partial(scoreboard.count, CONNECTIONS),
@@ -173,28 +173,3 @@ class Worker(BaseWorker):  # type: ignore[misc]
         else:
             self._begin_to_leave()
             self._server.stop(self._left_at + self._grace)
-
-    def _answer_rejection(self, environ: "WSGIEnvironment", rejection: Rejection) -> tuple[str, Headers, bytes]:
-        known: RequestRecord | None = environ.get(ENVIRON_KEY)
-        record = known or describe(environ, self._forwarded)
-        body = problem_body(rejection.status, rejection.detail, record.request_id)
-        if known is None:
-            record.status = rejection.status
-            record.reason = rejection.reason
-            record.duration = monotonic() - environ[STARTED_AT]
-            record.request_bytes = environ[BODY_BYTES]
-            has_body = rejection.is_sent and record.method != HTTPMethod.HEAD
-            record.response_bytes = len(body) if has_body else 0
-            self._log_failure(rejection, record)
-            reject(record, environ)
-        elif known.reason == MIDDLEWARE_FAILED:
-            self._log_failure(rejection, record)
-        headers = problem_headers(record.request_id)
-        if rejection.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            headers.append(("Retry-After", "1"))
-        return status_line(rejection.status), headers, body
-
-    def _log_failure(self, rejection: Rejection, record: RequestRecord) -> None:
-        if error := rejection.__cause__:
-            record.error = type(error).__name__
-            self.log.error("unhandled exception", exc_info=error, extra={"request_id": record.request_id})

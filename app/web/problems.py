@@ -54,7 +54,7 @@ def _answer(error: HTTPException) -> Response:
         identity = record.request_id
         if record.error is None:
             record.reason = getattr(error, "reason", None) or title(status)
-    if error.response is not None:  # abort(401, response=...)
+    if error.response is not None or _has_own_answer(error):  # abort(401, response=...)
         return error.get_response(request.environ)
     body = problem_body(status, _detail(error, status), identity)
     # Not the bare number: werkzeug's status names are older than those in the body.
@@ -63,6 +63,10 @@ def _answer(error: HTTPException) -> Response:
         if name != "Content-Type":
             response.headers.add(name, value)
     return response
+
+
+def _has_own_answer(error: HTTPException) -> bool:
+    return (type(error).get_body, type(error).get_response) != (HTTPException.get_body, HTTPException.get_response)
 
 
 def _detail(error: HTTPException, status: int) -> str:

@@ -56,6 +56,8 @@ class Acceptor:
         self._make_room = make_room
         self._passed = 0
         self._passed_until = 0.0
+        self._was_readable = False  # In the last turn.
+        self._next_turn: asyncio.Handle | None = None
         self._has_failed = False
         self._pause: asyncio.TimerHandle | None = None
         self._watch()
@@ -85,11 +87,23 @@ class Acceptor:
             takes_all = now >= self._passed_until
             if self._passed < PASSED_TURNS and not takes_all:
                 self._passed += 1
+                self._was_readable = True
+                self._next_turn = self._next_turn or self._loop.call_soon(self._on_turn)
                 return
         self._passed = 0
         for _ in range(CLIENTS_PER_TURN):
             if not self._accept() or not (takes_all or self._has_fewest_connections()):
                 break
+
+    def _on_turn(self) -> None:
+        # After a turn in which the socket was not readable, another worker has the client. What it has waited must not
+        # count for the next one: a worker with one connection took all of sixteen new ones.
+        self._next_turn = None
+        if not self._was_readable:
+            self._passed = 0
+        if self._passed:
+            self._was_readable = False
+            self._next_turn = self._loop.call_soon(self._on_turn)
 
     def _accept(self) -> bool:
         try:

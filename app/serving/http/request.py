@@ -67,7 +67,7 @@ def base_environ(port: int, *, multithread: bool, multiprocess: bool) -> "WSGIEn
 def make_environ(request: Request, peer: str, base: "WSGIEnvironment") -> "WSGIEnvironment":
     """Make the environ of a request (PEP 3333), or of the known part of a rejected one."""
     environ = base.copy()
-    target = request.target
+    target = environ["RAW_URI"] = request.target  # As gunicorn has it: `%2F` and `/` differ here.
     absolute = None if target.startswith("/") else _ORIGIN_OF_ABSOLUTE.match(target)
     if absolute:
         # The form http://host/path, which clients send to proxies.

@@ -83,11 +83,19 @@ def test_records_of_python(log_lines: "Lines") -> None:
 
 def test_extra_of_python(log_lines: "Lines") -> None:
     """What a record bears by `extra=` is on the line, and takes the place of none of its own keys."""
-    extra = {"order": 7, "event": "x", "level": "x", "timestamp": "x", "pid": "x"}
+    extra = {"order": 7, "event": "a", "logger": "b", "level": "c", "timestamp": "d", "pid": "e"}
     logging.getLogger("library").warning("sold", extra=extra)
     line = log_lines.only
-    assert ("sold", 7, "warning", os.getpid()) == (line["event"], line["order"], line["level"], line["pid"])
+    own = {"event": "sold", "logger": "library", "level": "warning", "pid": os.getpid()}
+    theirs = {"order": 7, "event_": "a", "logger_": "b", "level_": "c", "timestamp_": "d", "pid_": "e"}
+    assert own | theirs == {key: line[key] for key in own | theirs}
     assert line["timestamp"].endswith("Z")
+
+
+def test_keys_of_the_lines_own(log_lines: "Lines") -> None:
+    """A caller's key that has the name of one of the line's own is there under a name of its own."""
+    structlog.get_logger().info("sold", level="gold", pid=7)
+    assert ("info", "gold", os.getpid(), 7) == tuple(log_lines.only[key] for key in ("level", "level_", "pid", "pid_"))
 
 
 def test_lines_of_a_request(log_lines: "Lines") -> None:

@@ -42,6 +42,16 @@ class Listener:
         self.port = self.sock.getsockname()[1]
 
 
+@pytest.mark.parametrize(("option", "value"), [("certfile", "c.pem"), ("keyfile", "k.pem")])
+def test_tls_is_refused(option: str, value: str) -> None:
+    """An option for TLS ends the start: the worker would speak plain HTTP."""
+    config = Config()
+    Worker.check_config(config, None)
+    config.set(option, value)
+    with pytest.raises(RuntimeError, match="TLS"):
+        Worker.check_config(config, None)
+
+
 @pytest.fixture
 def make_worker(log_lines: "Lines", make_hooks: Callable[..., Hooks]) -> Iterator[Callable[..., Worker]]:  # noqa: ARG001
     """Make a worker that has not been started, in the first free slot."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask, Response, abort, request
 from markupsafe import Markup
-from werkzeug.exceptions import BadRequest, MethodNotAllowed, SecurityError, TooManyRequests
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, SecurityError, TooManyRequests
 
 from app.observability.middleware import init_app as measure
 from app.settings import Settings
@@ -104,6 +104,20 @@ def test_response_of_the_view(app: Flask, arguments: tuple[Any, ...]) -> None:
     """A response that a view aborts with is its own."""
     app.add_url_rule("/view", "view", lambda: abort(*arguments))
     assert (418, "mine") == (app.test_client().get("/view").status_code, app.test_client().get("/view").text)
+
+
+def test_body_of_the_error(app: Flask) -> None:
+    """An error of the application that makes its own body, as werkzeug documents, is answered with it."""
+
+    class Teapot(HTTPException):
+        code = 418
+
+        def get_body(self, *_: object) -> str:
+            return "mine"
+
+    app.add_url_rule("/view", "view", raising(Teapot()))
+    response = app.test_client().get("/view")
+    assert (418, "mine", "text/html") == (response.status_code, response.text, response.mimetype)
 
 
 def test_handlers_of_the_application_come_first(app: Flask) -> None:

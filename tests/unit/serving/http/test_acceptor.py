@@ -24,6 +24,7 @@ class Turns:
 
     def __init__(self) -> None:
         self.turn: Callable[[], None] | None = None
+        self.soon: list[Callable[[], None]] = []
         self.later: list[Mock] = []
 
     def add_reader(self, _listener: object, turn: Callable[[], None]) -> None:
@@ -34,10 +35,19 @@ class Turns:
         """Call it no more."""
         self.turn = None
 
-    def take_turn(self) -> None:
-        """Call it."""
-        assert self.turn is not None
-        self.turn()
+    def take_turn(self, *, is_readable: bool = True) -> None:
+        """Call what is due, and then it."""
+        due, self.soon = self.soon, []
+        for callback in due:
+            callback()
+        if is_readable:
+            assert self.turn is not None
+            self.turn()
+
+    def call_soon(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Take what is to be called in the next turn."""
+        self.soon.append(callback)
+        return callback
 
     def call_later(self, _seconds: float, callback: Callable[[], None]) -> Mock:
         """Take what is to be called after a while."""
@@ -133,6 +143,24 @@ def test_a_client_is_left_to_others_for_a_moment_only(
         loop_of_turns.take_turn()
         numbers.append(len(worker.clients))
     assert [0] * PASSED_TURNS + [1] * (PASSED_TURNS + 1) + [2] == numbers
+
+
+def test_the_wait_for_a_client_that_another_worker_takes_is_over(
+    worker: Worker, loop_of_turns: Turns, listener: socket.socket, connect: Callable[[int], None]
+) -> None:
+    """A worker with more connections leaves each client to others for the whole moment, whatever came before it."""
+    worker.has_fewest_until = 0
+    connect(1)
+    for _ in range(PASSED_TURNS):
+        loop_of_turns.take_turn()
+    listener.accept()[0].close()
+    for _ in range(2):
+        loop_of_turns.take_turn(is_readable=False)
+    assert [] == loop_of_turns.soon
+    connect(1)
+    for _ in range(PASSED_TURNS):
+        loop_of_turns.take_turn()
+    assert [] == worker.clients
 
 
 def test_a_busy_worker_leaves_clients_to_others_for_no_longer(

@@ -53,6 +53,7 @@ def test_environ() -> None:
     )
     expected = {
         "REQUEST_METHOD": "POST",
+        "RAW_URI": "/a/b?c=d&e=%20",
         "PATH_INFO": "/a/b",
         "QUERY_STRING": "c=d&e=%20",
         "SERVER_PROTOCOL": "HTTP/1.1",
