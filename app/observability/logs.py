@@ -65,6 +65,13 @@ def emit(level: int, event: dict[str, Any]) -> None:
         _emitter.emit(level, event)
 
 
+def forward(name: str) -> None:
+    """Write what a logger of Python's logging takes, whatever the application has configured for others."""
+    logger = logging.getLogger(name)
+    logger.handlers = [_Forwarder()]
+    logger.propagate = logger.disabled = False
+
+
 def configure_unless_done(level: str, log_format: str) -> None:
     """Configure logs as text on standard error, for a process that none of our servers has started."""
     if not structlog.is_configured() and sys.__stderr__ is not None:

@@ -28,6 +28,10 @@ CUT_REASON = "response.cut_reason"
 # to the garbage collector, which may run while a thread holds the lock of a metric.
 END_REQUEST = "request.end"
 MIDDLEWARE_FAILED = "a middleware around the application failed"
+
+# The key of the client's socket, in the environ of gunicorn's own workers.
+SOCKET = "gunicorn.socket"
+
 BODILESS = frozenset({204, 304})
 
 
@@ -56,6 +60,14 @@ class MeasuredResponse:
         try:
             self._response: Iterable[bytes] = application(self._environ, self._start_response)
             self._chunks = iter(self._response)
+        except StopIteration as end:
+            # So flask-sock tells gunicorn's own workers that it has taken the socket, for a WebSocket that is over now.
+            if SOCKET in self._environ:
+                self._record.status = 101
+            else:
+                self._fail(end, UNHANDLED)
+            self._end()
+            raise
         except BaseException as error:
             self._fail(error, UNHANDLED)
             self._end()

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request, got_request_exception
-from werkzeug.exceptions import MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from app.observability import metrics, traces
 from app.observability.captured_output import end_lines
@@ -147,7 +147,11 @@ def init_app(app: Flask, settings: Settings) -> None:
 def _note_exception(_app: Flask, exception: BaseException) -> None:
     """Record an exception that a view did not catch, whether or not the application has its own handler for it."""
     record = current_record()  # There is none in app.test_request_context().
-    if record is not None:
+    if record is None:
+        return
+    if isinstance(exception, HTTPException):  # Flask-RESTful and flask-restx send the signal for abort(), too.
+        record.reason = getattr(exception, "reason", None)
+    else:
         record.error = type(exception).__name__
         record.reason = UNHANDLED
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from prometheus_client.multiprocess import mark_process_dead
 
-from app.observability import traces
+from app.observability import logs, traces
 from app.observability.captured_output import end_lines
 from app.observability.logs import emit
 from app.observability.measured_response import END_REQUEST
@@ -25,6 +25,7 @@ from app.serving import worker_signals
 from app.serving.addresses import addresses, bind_text, listen_on_all
 from app.serving.cpus import usable_cpus
 from app.serving.descriptors import allow_descriptors
+from app.serving.gunicorn_options import UNUSED, without_effect
 from app.serving.http import acceptor, response
 from app.serving.http.limits import Limits
 from app.serving.metrics_server import MetricsServer
@@ -39,7 +40,8 @@ SHARED_MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else Path(tempfile
 # The part of the grace in which a worker sends the spans that remain after its last request; at most a quarter of it.
 FLUSH_SECONDS = 1.0
 
-# Those of the server. dictConfig() in the application disables, by default, all loggers that exist.
+# Those of the server. dictConfig() in the application, as Flask's documentation shows it, replaces the handler of all,
+# and disables, by default, all loggers that exist.
 LOGGERS = ("gunicorn.error", acceptor.__name__, response.__name__)
 
 
@@ -80,7 +82,7 @@ class Hooks:
         gc.freeze()
         end_lines()
         for name in LOGGERS:
-            logging.getLogger(name).disabled = False
+            logs.forward(name)
         self.metric_files.prepare(self._slots_with_files)
         self.metrics_server.ensure(lambda: None)
         os.register_at_fork(after_in_parent=worker_signals.unblock)  # What pre_fork() has blocked.
@@ -99,12 +101,14 @@ class Hooks:
                 "max_body_bytes": settings.max_body_bytes,
                 "held_bytes": self.limits.held_bytes,
                 "connections": self.limits.connections,
-                "keep_alive_seconds": settings.keep_alive,
+                "keep_alive_seconds": arbiter.cfg.keepalive,
                 "drain_seconds": settings.drain_seconds,
-                "graceful_timeout_seconds": settings.graceful_timeout,
+                "graceful_timeout_seconds": arbiter.cfg.graceful_timeout - settings.drain_seconds,
                 "traces": self.trace_settings is not None,
             },
         )
+        if options := without_effect(arbiter.cfg, UNUSED):
+            emit(logging.WARNING, {"event": f"no effect: {', '.join(options)}"})
 
     def pre_fork(self, _arbiter: Any, worker: Any) -> None:
         """Take a slot for a worker, and block the signals that stop it until it has handlers for them.

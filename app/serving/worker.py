@@ -3,6 +3,7 @@
 import os
 import signal
 from contextvars import copy_context
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 from types import FrameType
@@ -15,6 +16,8 @@ from app.observability.request_log import PROBES
 from app.observability.scoreboard import CONNECTIONS, STATE, WAITING, WorkerState, scoreboard
 from app.serving import worker_signals
 from app.serving.event_loop import new_event_loop
+from app.serving.gunicorn_options import UNUSED_BY_OUR_WORKER, without_effect
+from app.serving.http.limits import Limits
 from app.serving.http.request import base_environ
 from app.serving.http.server import HttpServer
 from app.serving.http.service import Service
@@ -46,10 +49,12 @@ class Worker(BaseWorker):  # type: ignore[misc]
     new_event_loop = staticmethod(new_event_loop)
 
     @classmethod
-    def check_config(cls, cfg: Any, _log: Any) -> None:
-        """Refuse gunicorn's options for TLS, which it would announce and this worker would not speak."""
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Refuse the options for TLS, which this worker does not speak, and warn of others that it does not know."""
         if cfg.is_ssl:
             raise RuntimeError("TLS needs one of gunicorn's own workers (-k gthread), or a proxy in front")
+        if options := without_effect(cfg, UNUSED_BY_OUR_WORKER):
+            log.warning("no effect with this worker: %s", ", ".join(options))
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -72,9 +77,15 @@ class Worker(BaseWorker):  # type: ignore[misc]
         listeners = [listener.sock.dup() for listener in self.sockets]
         for listener in self.sockets:
             listener.sock.close()
-        self._server = HttpServer(self._loop, listeners, self._service(), self.hooks.limits, self.cfg.threads)
+        self._server = HttpServer(self._loop, listeners, self._service(), self._limits(), self.cfg.threads)
         worker_signals.unblock()
         self._server.run()
+
+    def _limits(self) -> Limits:
+        limits = self.hooks.limits
+        if self.cfg.keepalive != self.hooks.settings.keep_alive:  # gunicorn's command line.
+            limits = replace(limits, keep_alive=self.cfg.keepalive)
+        return limits
 
     def _service(self) -> Service:
         forwarded = Forwarded(self.hooks.settings.forwarded_allow_ips)
@@ -96,7 +107,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - gunicorn's signature
         """Begin to leave; on a second SIGTERM, end the draining. The master counts: a supervisor may signal all."""
-        if self.alive:
+        if not self._left_at:
             self._begin_to_leave()
             self._call_soon(self._loop.call_later, SIGNALLING_SECONDS, self._leave)
         elif scoreboard.stop_requests > 1:
@@ -154,6 +165,9 @@ class Worker(BaseWorker):  # type: ignore[misc]
                 self._begin_to_leave()
             # Do not drain: the next start waits for the port.
             self._server.stop(monotonic() + self._grace)
+        elif not (self.alive or self._left_at):  # gunicorn's reloader, which has a thread, ends a worker like this.
+            self._begin_to_leave()
+            self._server.stop(self._left_at + self._grace)
         elif scoreboard.stop_requests > 1 and not self.alive:
             # The kernel may merge a second SIGTERM with the first.
             self._server.stop(monotonic() + self._grace)

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from flask import Flask, request
-from werkzeug.exceptions import HTTPException, SecurityError, default_exceptions
+from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError, default_exceptions
 from werkzeug.wrappers import Response
 
 from app.observability.correlation import request_id
+from app.observability.measured_response import UNHANDLED
 from app.observability.request_record import current_record
 from app.observability.statuses import title
 from app.web.problem_details import CONTENT_TYPE, problem_body, status_line
@@ -52,7 +53,9 @@ def _answer(error: HTTPException) -> Response:
         identity = request_id(request.headers.get("X-Request-ID"))
     else:
         identity = record.request_id
-        if record.error is None:
+        if isinstance(error, InternalServerError) and error.original_exception is not None:
+            record.error, record.reason = type(error.original_exception).__name__, UNHANDLED
+        else:
             record.reason = getattr(error, "reason", None) or title(status)
     if error.response is not None or _has_own_answer(error):  # abort(401, response=...)
         return error.get_response(request.environ)

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,28 @@ def test_a_worker_that_is_stopped_at_its_start(output: Path, tmp_path: Path, kin
     with running(output, program=program, WEB_CONCURRENCY=1) as service:
         wait_until(lambda: scrape(service).samples[STOPPED] == 1, "the first worker has ended")
         assert example.ANSWER == exchange(service.port, example.REQUEST).body
+
+
+def test_a_worker_that_gunicorn_reloads(output: Path, tmp_path: Path) -> None:
+    """`gunicorn --reload` replaces a worker at a change, as with gunicorn's own, and a stop works afterwards."""
+    watched = tmp_path / "watched"
+    watched.touch()
+    program = (*GUNICORN, "--reload", "--reload-engine", "poll", "--reload-extra-file", watched)
+    with running(output, program=program, WEB_CONCURRENCY=1) as service:
+        assert example.ANSWER == exchange(service.port, example.REQUEST).body
+        times = count(int(time.time()) + 1)
+        seen = f"Worker reloading: {watched} modified"
+
+        def is_change_seen() -> bool:
+            os.utime(
+                watched, (0, next(times))
+            )  # Again and again: gunicorn compares it with what it was at its first look.
+            return seen in [line["event"] for line in service.lines()]
+
+        wait_until(is_change_seen, "the change is seen")
+        wait_until(lambda: scrape(service).samples[STOPPED] == 1, "the worker has ended")
+        assert example.ANSWER == exchange(service.port, example.REQUEST).body
+        assert 0 == service.stop()
 
 
 def test_a_stop_drains_although_a_worker_hangs(output: Path) -> None:

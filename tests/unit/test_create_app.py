@@ -181,6 +181,15 @@ def test_bug(app: Flask, client: Client, log_lines: "Lines") -> None:
     )
 
 
+def test_abort_in_a_hook(app: Flask, client: Client, log_lines: "Lines") -> None:
+    """An abort() that Flask does not handle, since it comes after the view, is the bug that the line names."""
+    app.add_url_rule("/bug", view_func=lambda: "")
+    app.after_request(lambda _: abort(404))
+    assert (500, "internal error") == problem(client.get("/bug"))
+    line = log_lines.json[-1]
+    assert (500, "NotFound", "unhandled exception") == (line["status"], line["error"], line["reason"])
+
+
 def test_bug_in_debug_mode_is_left_to_the_debugger(app: Flask, client: Client) -> None:
     """In debug mode and in tests, as Flask documents it, an exception is not answered but raised."""
     app.add_url_rule("/bug", view_func=fail)

@@ -8,16 +8,17 @@ from contextvars import Context, ContextVar, copy_context
 from io import BytesIO
 from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 import structlog
-from flask import Flask, Request, Response, request
+from flask import Flask, Request, Response, got_request_exception, request
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, sampling
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
 from prometheus_client import REGISTRY
+from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.middleware.shared_data import SharedDataMiddleware
 from werkzeug.routing import BaseConverter
 from werkzeug.test import EnvironBuilder
@@ -36,6 +37,7 @@ from app.observability.otel.request_spans import RequestSpans
 from app.observability.request_record import ENVIRON_KEY, current_record
 from app.observability.scoreboard import IN_PROGRESS, scoreboard
 from app.settings import Settings
+from app.web.problems import Problem
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
@@ -720,6 +722,48 @@ def test_an_exception_that_the_application_answers(
     app.test_client().get("/", buffered=True)
     line = log_lines.json[-1]
     assert (status, *expected) == (line["status"], line.get("error"), line.get("reason"))
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (NotFound(), (404, None, "Not Found")),
+        (Problem(422, "no", reason="no such quantity"), (422, None, "no such quantity")),
+    ],
+)
+def test_an_extension_that_answers_errors(
+    app: Flask, log_lines: "Lines", error: HTTPException, expected: tuple[int, str | None, str]
+) -> None:
+    """Flask-RESTful tells of abort() as of an exception that nothing has caught, and answers it: it is as in a view."""
+
+    def view() -> tuple[str, int]:
+        got_request_exception.send(app, exception=error)
+        return "sorry", expected[0]
+
+    app.add_url_rule("/", view_func=view)
+    app.test_client().get("/", buffered=True)
+    line = log_lines.only
+    assert expected == (line["status"], line.get("error"), line.get("reason"))
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [({"gunicorn.socket": None}, (101, None, None)), ({}, (500, "StopIteration", "unhandled exception"))],
+)
+def test_a_socket_that_the_application_takes(
+    app: Flask, log_lines: "Lines", environ: dict[str, None], expected: tuple[int, str | None, str | None]
+) -> None:
+    """The way in which flask-sock ends a WebSocket under gunicorn's own workers is no failure there."""
+
+    class Ended(Response):
+        def __call__(self, *_: object) -> NoReturn:
+            raise StopIteration
+
+    app.add_url_rule("/", view_func=Ended)
+    with pytest.raises(StopIteration):
+        app.test_client().get("/", environ_overrides=environ)
+    line = log_lines.json[-1]
+    assert expected == (line["status"], line.get("error"), line.get("reason"))
 
 
 def test_an_exception_outside_of_a_server(app: Flask) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from flask import Flask, Response
 from flask import signals as flask_signals
+from gunicorn.config import Config
 from prometheus_client import REGISTRY, CollectorRegistry, Counter
 
 from app import create_app
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 Make = Callable[..., Hooks]
 Registered = list[dict[str, Callable[[], None]]]
 
-ARBITER = SimpleNamespace(cfg=SimpleNamespace(workers=2, threads=3))
+CONFIGURATION = Config()
+CONFIGURATION.set("workers", 2)
+CONFIGURATION.set("threads", 3)
+ARBITER = SimpleNamespace(cfg=CONFIGURATION)
 
 
 @pytest.fixture
@@ -71,16 +75,32 @@ def test_on_starting(make_hooks: Make, log_lines: "Lines") -> None:
 
 
 @pytest.mark.parametrize("name", ["gunicorn.error", "app.serving.http.acceptor", "app.serving.http.response"])
-def test_an_application_that_configures_logging(make_hooks: Make, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """dictConfig(), which by default disables all loggers that exist, silences none of the server's."""
+def test_an_application_that_configures_logging(
+    make_hooks: Make, log_lines: "Lines", name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dictConfig(), which by default disables all loggers that exist, changes no line of the server's."""
     logger = logging.getLogger(name)
     for other in map(logging.getLogger, logging.root.manager.loggerDict):
         monkeypatch.setattr(other, "disabled", other.disabled)  # Enabled again after the test.
-    logging.config.dictConfig({"version": 1})
+    logging.config.dictConfig({"version": 1, "root": {"level": "INFO", "handlers": []}})
     hooks = make_hooks()
     assert logger.disabled
     hooks.on_starting(ARBITER)
-    assert not logger.disabled
+    logger.error("failed")
+    assert ("error", "failed", name) == tuple(log_lines.json[-1][key] for key in ("level", "event", "logger"))
+    hooks.on_exit(None)
+
+
+def test_options_without_effect(make_hooks: Make, log_lines: "Lines") -> None:
+    """The start names the options of gunicorn that have none, and says those that have."""
+    configuration = Config()
+    for name, value in (("accesslog", "-"), ("reload", True), ("keepalive", 5), ("graceful_timeout", 20)):
+        configuration.set(name, value)
+    hooks = make_hooks(drain_seconds=3)
+    hooks.on_starting(SimpleNamespace(cfg=configuration))
+    starting, warning = log_lines.json
+    assert (5, 17) == (starting["keep_alive_seconds"], starting["graceful_timeout_seconds"])
+    assert ("warning", "no effect: --access-logfile, --reload") == (warning["level"], warning["event"])
     hooks.on_exit(None)
 
 

@@ -1,4 +1,4 @@
-"""The worker: when it stops, and what it answers in the place of the application. tests/service has it run."""
+"""The worker: when it stops, and how. tests/service has it run."""
 
 import os
 import signal
@@ -16,13 +16,10 @@ from structlog.contextvars import bind_contextvars, get_contextvars
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from app import create_app
-from app.observability.forwarded import Forwarded
-from app.observability.middleware import describe
 from app.observability.scoreboard import IN_PROGRESS, STATE, WorkerState, scoreboard
 from app.serving.gunicorn_logger import GunicornLogger
 from app.serving.hooks import Hooks
 from app.serving.http.connection import CONTINUE
-from app.serving.http.rejection import Rejection
 from app.serving.worker import Worker
 from app.serving.worker_signals import STOPS
 from tests.support.http_client import Client, exchange, get, is_refused, post
@@ -58,10 +55,13 @@ def make_worker(log_lines: "Lines", make_hooks: Callable[..., Hooks]) -> Iterato
     made: list[Worker] = []
     handlers = {number: signal.getsignal(number) for number in Worker.SIGNALS}
 
-    def make(*, ppid: int | None = None, max_requests: int = 0, threads: int = 1, **settings: Any) -> Worker:
+    def make(
+        *, ppid: int | None = None, max_requests: int = 0, threads: int = 1, keep_alive: int = 75, **settings: Any
+    ) -> Worker:
         config = Config()
         config.set("max_requests", max_requests)
         config.set("threads", threads)
+        config.set("keepalive", keep_alive)
         listener = Listener()
         worker = Worker(1, os.getppid() if ppid is None else ppid, [listener], None, 30, config, GunicornLogger(config))
         worker.hooks = make_hooks(**settings)
@@ -145,21 +145,6 @@ def test_an_application_that_is_a_dispatcher(make_worker: Callable[..., Worker],
     assert [200, 200, 400] == statuses
 
 
-def test_a_failure_outside_of_the_application(make_worker: Callable[..., Worker], log_lines: "Lines") -> None:
-    """What fails before the request is measured is a 500 with a line and a traceback, and nothing of it in the body."""
-    worker = make_worker()
-    service = worker._service()  # noqa: SLF001 - the answer, without a server
-    environ = {"REQUEST_METHOD": "HEAD", "PATH_INFO": "/", "REMOTE_ADDR": "127.0.0.1"}
-    environ |= {"request.started_at": time.monotonic(), "request.body_bytes": None}
-    rejection = Rejection(500, "internal error")
-    rejection.__cause__ = LookupError("a secret")
-    status, _, body = service.answer_rejection(environ, rejection)
-    assert ("500 Internal Server Error", False) == (status, b"secret" in body)
-    bug, line = log_lines.json
-    assert ("error", "unhandled exception", line["request_id"]) == (bug["level"], bug["event"], bug["request_id"])
-    assert (500, "LookupError", 0) == (line["status"], line["error"], line["response_bytes"])
-
-
 def test_a_failure_around_the_measured_application(make_worker: Callable[..., Worker], log_lines: "Lines") -> None:
     """What wraps the application may fail behind it: the error is logged, and the request has one line."""
     worker = make_worker()
@@ -186,6 +171,22 @@ def test_a_worker_that_is_killed_takes_no_more_clients(make_worker: Callable[...
     with pytest.raises(SystemExit):
         worker.handle_abort(signal.SIGABRT, None)
     assert not has_fewest()
+
+
+@pytest.mark.parametrize("keep_alive", [75, 5])
+def test_keep_alive_of_the_command_line(make_worker: Callable[..., Worker], keep_alive: int) -> None:
+    """The option of gunicorn takes the place of the setting."""
+    assert keep_alive == make_worker(keep_alive=keep_alive)._limits().keep_alive  # noqa: SLF001 - without a client
+
+
+def test_options_without_effect_are_named(log_lines: "Lines") -> None:
+    """A limit that this worker does not take from gunicorn is not ignored in silence."""
+    config = Config()
+    config.set("limit_request_line", 200)
+    config.set("worker_connections", 3)
+    Worker.check_config(config, GunicornLogger(config))
+    expected = "no effect with this worker: --worker-connections, --limit-request-line"
+    assert ("warning", expected) == (log_lines.json[-1]["level"], log_lines.json[-1]["event"])
 
 
 def test_the_grace_begins_with_the_signal(make_worker: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,24 +219,6 @@ def test_a_signal_takes_nothing_from_the_request_that_it_interrupts(
 
     copy_context().run(interrupt)
     assert [{}] == [context.run(get_contextvars) for context in contexts]
-
-
-def test_a_client_that_does_not_wait(make_worker: Callable[..., Worker], log_lines: "Lines") -> None:
-    """The line of a request that nothing answers says that nothing was sent."""
-    service = make_worker()._service()  # noqa: SLF001 - the answer, without a server
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "request.started_at": 0.0, "request.body_bytes": 0}
-    service.answer_rejection(environ, Rejection(499, "gone", is_sent=False))
-    assert (499, 0, "warning") == (log_lines.only["status"], log_lines.only["response_bytes"], log_lines.only["level"])
-
-
-def test_overload_is_told_when_to_come_back(make_worker: Callable[..., Worker]) -> None:
-    """A 503 says when the client may try again; a request that has its line already gets no second one."""
-    worker = make_worker()
-    service = worker._service()  # noqa: SLF001 - the answer, without a server
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_X_REQUEST_ID": "known"}
-    environ["app.request_record"] = describe(environ, Forwarded(worker.hooks.settings.forwarded_allow_ips))
-    status, headers, body = service.answer_rejection(environ, Rejection(503, "overloaded"))
-    assert ("503 Service Unavailable", True, True) == (status, ("Retry-After", "1") in headers, b"known" in body)
 
 
 @pytest.mark.parametrize("has_successor", [False, True])
