@@ -20,9 +20,6 @@ from app.observability.request_record import ENVIRON_KEY, current_record
 LINE_BYTES = 4096
 LONG_TEXT_CHARACTERS = (1000, 300, 100, 30)
 
-# The keys that this project gives each line. A caller's key of such a name gets an underscore, as names in Python do.
-OWN_KEYS = ("timestamp", "level", "pid")
-
 # The keys to keep in a line that has too many, however short their values.
 _KEPT = ("timestamp", "level", "event", "request_id", "pid")
 LEFT_OUT = "keys_left_out"
@@ -42,24 +39,31 @@ def complete(_logger: object, level: str, event: Event) -> Event:
     error = event.pop("exc_info", None)
     # These three keys come first.
     line: dict[str, Any] = {"timestamp": now, "level": level, "event": "", **event}
-    for key in OWN_KEYS:
-        if key in event:
-            line[f"{key}_"] = event[key]
-    line["timestamp"], line["level"] = now, level
+    own = {"timestamp": now, "level": level, "pid": os.getpid()}
     record = current_record()
     if record is None and has_request_context():  # In a thread with Flask's copy_current_request_context().
         record = request.environ.get(ENVIRON_KEY)
-    if record is not None and "request_id" not in line:
-        line["request_id"] = record.request_id
+    if record is not None:
+        own["request_id"] = record.request_id
         if record.trace:
-            line["trace_id"], line["span_id"] = record.trace
+            own["trace_id"], own["span_id"] = record.trace
+    for key, value in own.items():
+        _set_own(line, key, value, event.get(key, value))
     for key, value in get_contextvars().items():
-        if line.get(key) is None:
+        if key in own and f"{key}_" not in line:
+            _set_own(line, key, own[key], value)
+        elif line.get(key) is None:
             line[key] = value
-    line["pid"] = os.getpid()
     if error:
         line["traceback"] = _traceback(error)
     return line
+
+
+def _set_own(line: dict[str, Any], key: str, value: Any, theirs: Any) -> None:
+    # A caller's key with the name of one of ours gets an underscore, as names in Python do.
+    line[key] = value
+    if theirs != value:
+        line[f"{key}_"] = theirs
 
 
 @lru_cache(maxsize=1)  # Saves three quarters of the time to make a timestamp.

@@ -19,7 +19,7 @@ LEVEL_NAMES = {level: logging.getLevelName(level).lower() for level in LEVELS}
 # The attributes of every record of Python's logging; all others came from `extra=`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
-# Those of `extra=` that have a meaning here; see OWN_KEYS.
+# Those of `extra=` that have a meaning here.
 _SET_HERE = frozenset({"event", "logger"})
 
 _emitter: "_Emitter | None" = None

@@ -94,8 +94,14 @@ def test_extra_of_python(log_lines: "Lines") -> None:
 
 def test_keys_of_the_lines_own(log_lines: "Lines") -> None:
     """A caller's key that has the name of one of the line's own is there under a name of its own."""
-    structlog.get_logger().info("sold", level="gold", pid=7)
-    assert ("info", "gold", os.getpid(), 7) == tuple(log_lines.only[key] for key in ("level", "level_", "pid", "pid_"))
+
+    def work() -> None:
+        structlog.contextvars.bind_contextvars(level="silver", timestamp=0, pid=os.getpid())
+        structlog.get_logger().info("sold", level="gold", pid=7)
+
+    copy_context().run(work)
+    expected = {"level": "info", "level_": "gold", "timestamp_": 0, "pid": os.getpid(), "pid_": 7}
+    assert expected == {key: log_lines.only[key] for key in expected}
 
 
 def test_lines_of_a_request(log_lines: "Lines") -> None:
@@ -114,7 +120,9 @@ def test_lines_of_a_request(log_lines: "Lines") -> None:
     assert ("abc", "1" * 32, "2" * 16, "c1", 2) == tuple(
         ours[key] for key in ("request_id", "trace_id", "span_id", "customer", "order")
     )
-    assert ("other", "c1") == (other["request_id"], other["customer"])
+    assert ("abc", "other", "1" * 32, "c1") == tuple(
+        other[key] for key in ("request_id", "request_id_", "trace_id", "customer")
+    )
     assert ["timestamp", "level", "event", "pid"] == list(outside)
 
 

@@ -73,7 +73,7 @@ def test_declared_keys(log_lines: "Lines") -> None:
     context.run(write_request, RECORD)
     without, bound = log_lines.json
     assert [*KEYS, "items", "pid"] == list(without)
-    assert [*KEYS, "items", "customer", "pid"] == list(bound)
+    assert [*KEYS, "items", "pid", "customer"] == list(bound)
     assert (None, 7, 200) == (without["items"], bound["items"], bound["status"])
 
 
