@@ -66,10 +66,12 @@ def emit(level: int, event: dict[str, Any]) -> None:
 
 
 def forward(name: str) -> None:
-    """Write what a logger of Python's logging takes, whatever the application has configured for others."""
+    """Write what a logger of Python's logging takes, whatever the application has configured for all loggers."""
     logger = logging.getLogger(name)
-    logger.handlers = [_Forwarder()]
-    logger.propagate = logger.disabled = False
+    logger.disabled = False
+    if not any(isinstance(handler, _Forwarder) for handler in logging.getLogger().handlers):
+        logger.handlers = [*logger.handlers, _Forwarder()]
+        logger.propagate = False
 
 
 def configure_unless_done(level: str, log_format: str) -> None:

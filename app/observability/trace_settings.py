@@ -11,7 +11,7 @@ from app.version import __version__
 VARIABLES = (
     *("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"),
     *("OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_COMPRESSION", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"),
-    *("OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_SDK_DISABLED"),
+    *("OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_TRACES_EXPORTER", "OTEL_SDK_DISABLED"),
 )
 COMPRESSIONS = ("none", "gzip")
 SAMPLERS = (
@@ -54,7 +54,9 @@ class TraceSettings:
             sampler=read_choice(environ, "OTEL_TRACES_SAMPLER", SAMPLERS[0], SAMPLERS),
             ratio=_ratio(environ, "OTEL_TRACES_SAMPLER_ARG"),
         )
-        return None if _is_true(environ, "OTEL_SDK_DISABLED") or not settings.endpoint else settings
+        has_exporter = read_choice(environ, "OTEL_TRACES_EXPORTER", "otlp", ("otlp", "none")) == "otlp"
+        is_disabled = _is_true(environ, "OTEL_SDK_DISABLED")
+        return settings if settings.endpoint and has_exporter and not is_disabled else None
 
 
 def _is_true(environ: Mapping[str, str], variable: str) -> bool:

@@ -3,14 +3,15 @@
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
-from app.observability.logs import forward
-
 
 class GunicornLogger(Logger):  # type: ignore[misc]
     """gunicorn's logger without handlers and formats of its own."""
 
     def setup(self, cfg: Config) -> None:
-        """Pass the lines on to the service's own."""
+        """Pass the lines on to the root logger's handler."""
         self.cfg = cfg
-        forward(self.error_log.name)
+        self.error_log.propagate = True
         self._access_log_enabled = False  # The middleware logs the requests.
+
+    def reopen_files(self) -> None:
+        """Do nothing on SIGUSR1: with `--capture-output`, gunicorn would replace standard output by a file."""

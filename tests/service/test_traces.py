@@ -35,6 +35,7 @@ BAD_SETTINGS = [
     ("OTEL_RESOURCE_ATTRIBUTES", "production"),
     ("OTEL_TRACES_SAMPLER", "some"),
     ("OTEL_TRACES_SAMPLER_ARG", "2"),
+    ("OTEL_TRACES_EXPORTER", "console"),
     ("OTEL_SDK_DISABLED", "maybe"),
 ]
 COMMANDS = {

@@ -82,10 +82,11 @@ def test_workers_that_fail_do_not_let_the_master_spin(output: Path, tmp_path: Pa
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: boots(service) >= before + 2, "workers fail")
         begun, spent = time.monotonic(), cpu_seconds(service)
-        wait_until(lambda: boots(service) >= before + 10, "more workers fail")
+        # gunicorn waits for a random time before each: over eight of them, that was half of what it is on average.
+        wait_until(lambda: boots(service) >= before + 40, "more workers fail")
         assert (cpu_seconds(service) - spent) / (time.monotonic() - begun) < 0.5
         wait_until(
-            lambda: scrape(service).samples['gunicorn_worker_exits_total{reason="crashed"}'] >= 10,
+            lambda: scrape(service).samples['gunicorn_worker_exits_total{reason="crashed"}'] >= 40,
             "the last of them has been counted",
         )
         failing.unlink()

@@ -157,7 +157,8 @@ class Dispatcher:
             return None
         environ = make_environ(request, connection.peer, self._service.environ)
         request.body, request.fields = b"", []  # The environ has a copy.
-        keep_alive = request.keep_alive and not request.is_too_large and not self.closes_connections
+        keep_alive = request.keep_alive and self._limits.keep_alive > 0  # 0 is gunicorn's word for none.
+        keep_alive = keep_alive and not request.is_too_large and not self.closes_connections
         connection.respond()
         return Response(self._service.application, environ, keep_alive=keep_alive, is_aborted=self._service.is_aborted)
 

@@ -46,6 +46,7 @@ def test_defaults() -> None:
         {"OTEL_EXPORTER_OTLP_ENDPOINT": ""},
         {"OTEL_SERVICE_NAME": "a"},
         *(ENDPOINT | {"OTEL_SDK_DISABLED": value} for value in ("true", "TRUE", "True")),
+        ENDPOINT | {"OTEL_TRACES_EXPORTER": "none"},
     ],
 )
 def test_off(environ: dict[str, str]) -> None:
@@ -80,6 +81,7 @@ def test_endpoint(environ: dict[str, str], expected: str) -> None:
         ("OTEL_TRACES_SAMPLER_ARG", ".5", "ratio", 0.5),
         ("OTEL_TRACES_SAMPLER_ARG", "1.0", "ratio", 1.0),
         *(("OTEL_TRACES_SAMPLER", sampler, "sampler", sampler) for sampler in SAMPLERS),
+        ("OTEL_TRACES_EXPORTER", "otlp", "sampler", SAMPLERS[0]),
         *(("OTEL_SDK_DISABLED", value, "sampler", SAMPLERS[0]) for value in ("false", "False", "")),
     ],
 )
@@ -138,6 +140,7 @@ def test_resource(environ: dict[str, str], expected: dict[str, str]) -> None:
             ("OTEL_TRACES_SAMPLER_ARG", value, "a number from 0 to 1")
             for value in ("1.1", "-0.1", "1e-3", "half", " 1", ".", "2", "0,5")
         ),
+        *(("OTEL_TRACES_EXPORTER", value, "one of otlp, none") for value in ("console", "otlp,console")),
         *(("OTEL_SDK_DISABLED", value, "one of true, false") for value in ("yes", "1")),
     ],
 )

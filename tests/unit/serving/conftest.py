@@ -1,5 +1,6 @@
 """What the processes of a server share, with nothing started."""
 
+import logging
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ from prometheus_client import values
 
 from app.observability.scoreboard import Scoreboard, scoreboard
 from app.observability.trace_settings import TraceSettings
-from app.serving.hooks import Hooks
+from app.serving.hooks import LOGGERS, Hooks
 from app.serving.http.limits import Limits
 from app.settings import Settings
 from tests.support.service import free_ports
@@ -26,7 +27,10 @@ def ports() -> dict[str, str]:
 
 @pytest.fixture
 def unchanged(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put back what a server changes in its process: metrics, slots, signals, environment."""
+    """Put back what a server changes in its process: metrics, slots, loggers, signals, environment."""
+    for logger in map(logging.getLogger, LOGGERS):
+        monkeypatch.setattr(logger, "handlers", [])
+        monkeypatch.setattr(logger, "propagate", True)
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
     monkeypatch.setattr(scoreboard, "slot", 0)
     monkeypatch.setattr(os, "register_at_fork", lambda **_: None)

@@ -91,6 +91,19 @@ def test_an_application_that_configures_logging(
     hooks.on_exit(None)
 
 
+def test_an_application_that_shares_the_handlers_of_gunicorn(
+    make_hooks: Make, log_lines: "Lines", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The usual recipe for `app.logger` under gunicorn leads to no second line."""
+    gunicorn, application = GunicornLogger(CONFIGURATION).error_log, logging.getLogger("app")
+    monkeypatch.setattr(application, "handlers", gunicorn.handlers)
+    hooks = make_hooks()
+    hooks.on_starting(ARBITER)
+    application.error("failed")
+    assert ["starting", "failed"] == [line["event"] for line in log_lines.json]
+    hooks.on_exit(None)
+
+
 def test_options_without_effect(make_hooks: Make, log_lines: "Lines") -> None:
     """The start names the options of gunicorn that have none, and says those that have."""
     configuration = Config()

@@ -66,6 +66,13 @@ def test_an_idle_connection_ends(serve: Serve) -> None:
     server.wait_until(lambda: server.connections == 0)
 
 
+def test_no_connection_is_kept_where_none_may_be(serve: Serve) -> None:
+    """Where none is kept, the client is told so, and does not send a request that meets the end."""
+    client = serve(answer, limits=limits(keep_alive=0.0)).client()
+    assert "close" == client.ask(GET % b"").headers["connection"]
+    assert client.is_at_end()
+
+
 def test_a_client_that_does_not_read(serve: Serve) -> None:
     """A client that does not take its answer in time loses it."""
     server = serve(answer, limits=limits(send=0.0))
