@@ -3,11 +3,11 @@
 import asyncio
 import time
 from asyncio import _set_running_loop
-from collections import deque
 
 from app.serving.http.connection import Connection
 from app.serving.http.connection_table import ConnectionTable
 from app.serving.http.limits import Limits
+from app.serving.http.ready_responses import ReadyResponses
 from app.serving.http.rejection import Rejection
 from app.serving.http.rejection_answer import fail, reject
 from app.serving.http.request import make_environ
@@ -41,10 +41,12 @@ class Dispatcher:
         self._connections = connections
         self.queue = WorkQueue(limits, service.set_waiting)
         self.urgent = WorkQueue(limits, lambda _: None)
-        self._ready: deque[Connection] = deque()  # Connections whose response can continue at once.
+        self._ready = ReadyResponses()
         # Probes have a thread of their own: an application's hook may wait for a database in each request.
         pools = [(threads, self.queue), (1, self.urgent)] if threads > 1 else []
         self._pools = [(ThreadPool(loop, size, self._finish, self._fill_pools), queue) for size, queue in pools]
+        self._requests: WorkQueue | tuple[()] = () if pools else self.queue  # Those for the event loop.
+        self._probes: WorkQueue | tuple[()] = () if pools else self.urgent
         self._wake = self._fill_pools if pools else self._schedule
 
     def opened(self, connection: Connection) -> None:
@@ -75,14 +77,14 @@ class Dispatcher:
 
     def received(self, connection: Connection, now: float) -> None:
         """Queue a complete request, or reject it."""
+        queue = self.urgent if self._service.is_urgent(connection.request.target) else self.queue
         if self.rejects_after is not None and connection.served and connection.request.started > self.rejects_after:
             self.rejected(connection, Rejection(503, STOPPING))
-        elif self._service.is_urgent(connection.request.target):
-            self._put(self.urgent, connection)
-        elif self.queue.is_late(now):
-            self.rejected(connection, Rejection(503, self.queue.late))
+        elif queue is self.queue and queue.is_late(now):
+            self.rejected(connection, Rejection(503, queue.late))
         else:
-            self._put(self.queue, connection)
+            queue.put(connection)
+            self._wake()
 
     def rejected(self, connection: Connection, rejection: Rejection) -> None:
         """Answer a request instead of the application, and close the connection."""
@@ -109,10 +111,6 @@ class Dispatcher:
         for pool, _ in self._pools:
             pool.close()
 
-    def _put(self, queue: WorkQueue, connection: Connection) -> None:
-        queue.put(connection)
-        self._wake()
-
     def _schedule(self) -> None:
         if not self._is_scheduled:
             self._is_scheduled = True
@@ -133,19 +131,19 @@ class Dispatcher:
     def _run_turn(self) -> None:
         until = time.monotonic() + TURN_SECONDS
         # Probes get as much time as the request before them took: no flood keeps probes waiting until a busy process is
-        # restarted, no flood of probes keeps requests waiting, and neither does an endless stream.
+        # restarted, and no flood of probes keeps requests waiting.
         while (began := time.monotonic()) < until:
-            has_request, has_probe = (bool(queue) and not self._pools for queue in (self.queue, self.urgent))
-            if not (has_request or has_probe or self._ready):
+            if not (self._requests or self._probes or self._ready):
                 return
-            if has_request:
+            if self._requests:
                 self._go_on(self.queue.take())
-            probes_until = 2 * time.monotonic() - began
-            while has_probe:
+            took = time.monotonic() - began
+            probes_until = time.monotonic() + took
+            while self._probes:
                 self._go_on(self.urgent.take())
-                has_probe = bool(self.urgent) and time.monotonic() < probes_until
-            if self._ready:
-                self._go_on(self._ready.popleft())
+                if time.monotonic() >= probes_until:
+                    break
+            self._ready.run(self._go_on, took, self._requests)
         self._schedule()
 
     def _begin(self, connection: Connection) -> Response | None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 from app.serving.http.connection import Connection
+from app.serving.http.piece_queue import PieceQueue
 from app.serving.http.response import Response
 
 
@@ -66,27 +67,32 @@ class ThreadPool:
         # A program that a view starts inherits the signals that its thread blocks. This one may have been started while
         # the worker blocked those that stop it.
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        pieces = PieceQueue(self._loop, connection)
         try:
             while True:
                 # Even if the client has gone meanwhile: the application logs and counts what was handed to it.
                 piece = response.read()
                 # The event loop may have stopped by now, if the client is gone, and would send nothing.
-                if piece and not connection.is_closed and not self._wait_for(self._send(connection, response, piece)):
-                    return
+                if piece and not connection.is_closed:
+                    if not response.is_complete:
+                        pieces.put(piece)
+                    else:
+                        pieces.wait()
+                        if not self._wait_for(self._send_last(connection, response, piece)):
+                            return
                 if response.is_exhausted or connection.is_closed:
                     break
         except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends one request and not the worker
             failure = error
+        if not connection.is_closed:
+            pieces.wait()
         response.close(connection.cut_reason, failure)
         self._loop.call_soon_threadsafe(self._end, connection, response, failure)
 
     def _wait_for(self, sending: Coroutine[object, object, bool]) -> bool:
         return asyncio.run_coroutine_threadsafe(sending, self._loop).result()
 
-    async def _send(self, connection: Connection, response: Response, piece: bytes) -> bool:
-        if not response.is_complete:
-            await connection.send_whole(piece)
-            return True
+    async def _send_last(self, connection: Connection, response: Response, piece: bytes) -> bool:
         connection.send(piece)
         if connection.is_closed or not connection.is_paused:
             return True

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.serving.http import connection, dispatcher
+from app.serving.http import connection, dispatcher, ready_responses
 from app.serving.http.limits import Limits
 from app.serving.http.request import BODY_BYTES, STARTED_AT
 from tests.support.http_client import Client, post, post_chunked
@@ -117,19 +117,31 @@ def test_stream(serve: Serve, application: Application, threads: int) -> None:
 
 def test_others_have_their_turn_between_pieces(serve: Serve, application: Application) -> None:
     """A request that has arrived does not wait for the end of a stream that goes on and on."""
-    server = serve(application)
+    made: list[str] = []
+
+    def pieces() -> Iterator[bytes]:
+        while "/other" not in application.log and len(made) < 100_000:  # An end, where the other request waits for it.
+            made.append("piece")
+            yield b"piece"
+
+    def stream(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/endless":
+            return application(environ, start_response)
+        start_response("200 OK", [])
+        return pieces()
+
+    server = serve(stream)
     first, streaming, other = server.client(), server.client(), server.client()
     for client in (streaming, other):
         client.ask(GET % b"/before")
     first.send(GET % b"/wait")
     assert application.entered.acquire(timeout=20)
-    streaming.send(GET % b"/stream")
+    streaming.send(GET % b"/endless")
     other.send(GET % b"/other")
     application.gate.set()
     first.receive()
     assert b"/other" == other.receive().body
-    pieces_of(streaming)
-    assert application.log.index("/other") < application.log.index("piece 2")
+    assert 0 < len(made) < 100_000
 
 
 @one_thread_and_several
@@ -378,6 +390,49 @@ def test_probes_and_requests_take_turns(
     application.gate.set()
     server.wait_until(lambda: len(application.log) == 13)
     assert expected == [path[1:] for path in application.log[-6:]]
+
+
+@pytest.mark.parametrize(
+    ("cost", "expected"),
+    [
+        pytest.param(0.25, ["piece"] * 2 + (["request"] + ["piece"] * 4) * 2 + ["request"], id="short pieces"),
+        pytest.param(2.0, ["piece", "piece", "request", "piece", *["request"] * 2, *["piece"] * 7], id="long pieces"),
+    ],
+)
+def test_pieces_and_requests_take_turns(
+    serve: Serve, application: Application, monkeypatch: pytest.MonkeyPatch, cost: float, expected: list[str]
+) -> None:
+    """The next pieces of a stream get as much time as requests: neither holds the other up."""
+    clock = SimpleNamespace(now=0.0)
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(10):
+            clock.now += cost
+            application.log.append("/piece")
+            yield b"piece"
+
+    def spend(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/pieces":
+            start_response("200 OK", [("Content-Length", "50")])
+            return pieces()
+        clock.now += environ["PATH_INFO"] == "/request"
+        return application(environ, start_response)
+
+    server = serve(spend)
+    for module in (dispatcher, ready_responses):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    busy, stream, *clients = [server.client() for _ in range(5)]
+    for client in (stream, *clients):
+        client.ask(GET % b"/before")
+    busy.send(GET % b"/wait")
+    assert application.entered.acquire(timeout=20)
+    stream.send(GET % b"/pieces")
+    for client in clients:
+        client.send(GET % b"/request")
+    application.gate.set()
+    assert b"piece" * 10 == stream.receive().body
+    server.wait_until(lambda: application.log.count("/request") == 3)
+    assert expected == [path[1:] for path in application.log[-13:]]
 
 
 def test_a_client_that_has_read_and_leaves_before_its_turn(serve: Serve, application: Application) -> None:

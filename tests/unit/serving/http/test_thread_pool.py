@@ -89,6 +89,39 @@ def test_a_response_stays_in_its_thread(serve: Serve) -> None:
     assert threads[0].name.startswith("application")
 
 
+def test_a_thread_waits_for_a_slow_client(serve: Serve) -> None:
+    """A thread makes the pieces of a stream without waiting for each, but is not far ahead of its client."""
+    made: list[int] = []
+
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", "20000000")])
+        for number in range(2_000):
+            made.append(number)
+            yield bytes(10_000)
+
+    server = serve(application, threads=2)
+    client = server.client()
+    client.send(GET)
+    server.wait_until(lambda: [connection.is_paused for connection in server.server._connections] == [True])  # noqa: SLF001
+    assert len(made) < 2_000
+    assert bytes(20_000_000) == client.receive().body
+
+
+def test_a_stream_without_an_end_of_its_own(serve: Serve) -> None:
+    """All pieces are sent before the connection is closed, which to a client of HTTP/1.0 is the end."""
+
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        for _ in range(1_000):
+            yield b"0123456789"
+
+    client = serve(application, threads=2).client()
+    client.send(b"GET / HTTP/1.0\r\n\r\n")
+    assert 200 == client.receive().status
+    assert b"0123456789" * 1_000 == client.take(10_000)
+    assert client.is_at_end()
+
+
 def test_what_a_thread_was_given_is_run(loop: asyncio.AbstractEventLoop) -> None:
     """The application is called although the client has gone before the thread could begin: it logs and counts."""
     called: list[str] = []
