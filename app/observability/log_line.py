@@ -37,9 +37,7 @@ def complete(_logger: object, level: str, event: Event) -> Event:
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
     now = f"{_second(seconds)}.{nanoseconds // 1000:06}Z"
     error = event.pop("exc_info", None)
-    # These three keys come first.
-    line: dict[str, Any] = {"timestamp": now, "level": level, "event": "", **event}
-    own = {"timestamp": now, "level": level, "pid": os.getpid()}
+    own: dict[str, Any] = {"timestamp": now, "level": level, "pid": os.getpid()}
     record = current_record()
     if record is None and has_request_context():  # In a thread with Flask's copy_current_request_context().
         record = request.environ.get(ENVIRON_KEY)
@@ -47,23 +45,25 @@ def complete(_logger: object, level: str, event: Event) -> Event:
         own["request_id"] = record.request_id
         if record.trace:
             own["trace_id"], own["span_id"] = record.trace
-    for key, value in own.items():
-        _set_own(line, key, value, event.get(key, value))
-    for key, value in get_contextvars().items():
-        if key in own and f"{key}_" not in line:
-            _set_own(line, key, own[key], value)
-        elif line.get(key) is None:
+    # These three keys come first.
+    line: dict[str, Any] = {"timestamp": now, "level": level, "event": "", **event, **own}
+    bound = get_contextvars()
+    for key, value in bound.items():
+        if line.get(key) is None:
             line[key] = value
+    # A caller's key with the name of one of ours gets an underscore, as names in Python do.
+    for theirs in filter(None, (bound, event)):
+        for key, value in own.items():
+            if key in theirs and not _is_same(theirs[key], value):
+                line[f"{key}_"] = theirs[key]
     if error:
         line["traceback"] = _traceback(error)
     return line
 
 
-def _set_own(line: dict[str, Any], key: str, value: Any, theirs: Any) -> None:
-    # A caller's key with the name of one of ours gets an underscore, as names in Python do.
-    line[key] = value
-    if theirs != value:
-        line[f"{key}_"] = theirs
+def _is_same(value: Any, own: str | int) -> bool:
+    # Only plain values: comparing an array of NumPy does not give a bool, and would fail the request.
+    return isinstance(value, str | int) and value == own
 
 
 @lru_cache(maxsize=1)  # Saves three quarters of the time to make a timestamp.

@@ -19,7 +19,7 @@ LEVEL_NAMES = {level: logging.getLevelName(level).lower() for level in LEVELS}
 # The attributes of every record of Python's logging; all others came from `extra=`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
-# Those of `extra=` that have a meaning here.
+# The keys that _Forwarder sets. Those of `extra=` with such a name get an underscore, as in log_line.complete().
 _SET_HERE = frozenset({"event", "logger"})
 
 _emitter: "_Emitter | None" = None
@@ -65,7 +65,7 @@ def emit(level: int, event: dict[str, Any]) -> None:
         _emitter.emit(level, event)
 
 
-def forward(name: str) -> None:
+def forward_logger(name: str) -> None:
     """Write what a logger of Python's logging takes, whatever the application has configured for all loggers."""
     logger = logging.getLogger(name)
     logger.disabled = False

@@ -60,16 +60,12 @@ class MeasuredResponse:
         try:
             self._response: Iterable[bytes] = application(self._environ, self._start_response)
             self._chunks = iter(self._response)
-        except StopIteration as end:
+        except BaseException as error:
             # So flask-sock tells gunicorn's own workers that it has taken the socket, for a WebSocket that is over now.
-            if SOCKET in self._environ:
+            if isinstance(error, StopIteration) and SOCKET in self._environ:
                 self._record.status = 101
             else:
-                self._fail(end, UNHANDLED)
-            self._end()
-            raise
-        except BaseException as error:
-            self._fail(error, UNHANDLED)
+                self._fail(error, UNHANDLED)
             self._end()
             raise
 

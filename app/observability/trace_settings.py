@@ -61,8 +61,10 @@ class TraceSettings:
 
 def _is_true(environ: Mapping[str, str], variable: str) -> bool:
     # OpenTelemetry's booleans may be in upper case.
-    text = (environ.get(variable) or "false").lower()
-    return read_choice({variable: text}, variable, "false", ("true", "false")) == "true"
+    text = environ.get(variable) or "false"
+    if text.lower() not in {"true", "false"}:
+        raise SettingError(variable, text, "one of true, false")
+    return text.lower() == "true"
 
 
 def _url(environ: Mapping[str, str], variable: str) -> str:

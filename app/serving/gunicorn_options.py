@@ -22,6 +22,7 @@ UNUSED_BY_OUR_WORKER = (
 
 def without_effect(configuration: "Config", names: Sequence[str]) -> list[str]:
     """List those options that are set, as the command line spells them."""
+    # Its class is not imported here: gunicorn may be only once WEB_CONCURRENCY is a number.
     defaults = type(configuration)().settings
     settings = [configuration.settings[name] for name in names]
     return [setting.cli[0] for setting in settings if setting.get() != defaults[setting.name].get()]

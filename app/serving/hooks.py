@@ -14,9 +14,9 @@ from typing import Any
 
 from prometheus_client.multiprocess import mark_process_dead
 
-from app.observability import logs, traces
+from app.observability import traces
 from app.observability.captured_output import end_lines
-from app.observability.logs import emit
+from app.observability.logs import emit, forward_logger
 from app.observability.measured_response import END_REQUEST
 from app.observability.metric_files import MetricFiles, slot_owner
 from app.observability.scoreboard import IN_PROGRESS, PID, WAITING, WorkerState, scoreboard
@@ -82,7 +82,7 @@ class Hooks:
         gc.freeze()
         end_lines()
         for name in LOGGERS:
-            logs.forward(name)
+            forward_logger(name)
         self.metric_files.prepare(self._slots_with_files)
         self.metrics_server.ensure(lambda: None)
         os.register_at_fork(after_in_parent=worker_signals.unblock)  # What pre_fork() has blocked.
@@ -108,7 +108,7 @@ class Hooks:
             },
         )
         if options := without_effect(arbiter.cfg, UNUSED):
-            emit(logging.WARNING, {"event": f"no effect: {', '.join(options)}"})
+            emit(logging.WARNING, {"event": f"options of gunicorn without effect: {', '.join(options)}"})
 
     def pre_fork(self, _arbiter: Any, worker: Any) -> None:
         """Take a slot for a worker, and block the signals that stop it until it has handlers for them.

@@ -54,7 +54,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
         if cfg.is_ssl:
             raise RuntimeError("TLS needs one of gunicorn's own workers (-k gthread), or a proxy in front")
         if options := without_effect(cfg, UNUSED_BY_OUR_WORKER):
-            log.warning("no effect with this worker: %s", ", ".join(options))
+            log.warning("options of gunicorn without effect with this worker: %s", ", ".join(options))
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)

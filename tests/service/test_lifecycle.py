@@ -226,9 +226,8 @@ def test_a_worker_that_gunicorn_reloads(output: Path, tmp_path: Path) -> None:
         seen = f"Worker reloading: {watched} modified"
 
         def is_change_seen() -> bool:
-            os.utime(
-                watched, (0, next(times))
-            )  # Again and again: gunicorn compares it with what it was at its first look.
+            # Again and again: gunicorn compares it with what it was at its first look.
+            os.utime(watched, (0, next(times)))
             return seen in [line["event"] for line in service.lines()]
 
         wait_until(is_change_seen, "the change is seen")

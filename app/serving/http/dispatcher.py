@@ -33,7 +33,8 @@ class Dispatcher:
         connections: ConnectionTable,
         threads: int,
     ) -> None:
-        self.closes_connections = self.is_running_application = self._is_scheduled = False
+        self.is_running_application = self._is_scheduled = False
+        self.closes_connections = limits.keep_alive == 0  # gunicorn's word for keeping none.
         self.rejects_after: float | None = None  # Rejects later requests, except the first on a connection.
         self._loop = loop
         self._service = service
@@ -130,20 +131,19 @@ class Dispatcher:
 
     def _run_turn(self) -> None:
         until = time.monotonic() + TURN_SECONDS
-        # Probes get as much time as the request before them took: no flood keeps probes waiting until a busy process is
-        # restarted, and no flood of probes keeps requests waiting.
+        # Probes get as much time as what came before them took: no flood keeps probes waiting until a busy process is
+        # restarted, no flood of probes keeps requests waiting, and neither does an endless stream.
         while (began := time.monotonic()) < until:
             if not (self._requests or self._probes or self._ready):
                 return
             if self._requests:
                 self._go_on(self.queue.take())
-            took = time.monotonic() - began
-            probes_until = time.monotonic() + took
+            self._ready.run(self._go_on, time.monotonic() - began, self._requests)
+            probes_until = 2 * time.monotonic() - began
             while self._probes:
                 self._go_on(self.urgent.take())
                 if time.monotonic() >= probes_until:
                     break
-            self._ready.run(self._go_on, took, self._requests)
         self._schedule()
 
     def _begin(self, connection: Connection) -> Response | None:
@@ -155,8 +155,7 @@ class Dispatcher:
             return None
         environ = make_environ(request, connection.peer, self._service.environ)
         request.body, request.fields = b"", []  # The environ has a copy.
-        keep_alive = request.keep_alive and self._limits.keep_alive > 0  # 0 is gunicorn's word for none.
-        keep_alive = keep_alive and not request.is_too_large and not self.closes_connections
+        keep_alive = request.keep_alive and not request.is_too_large and not self.closes_connections
         connection.respond()
         return Response(self._service.application, environ, keep_alive=keep_alive, is_aborted=self._service.is_aborted)
 

@@ -34,8 +34,8 @@ class ReadyResponses:
             began = time.monotonic()
             go_on(self._connections.popleft())
             took = time.monotonic() - began
-            self._credit -= took
             if not requests:
-                self._credit = -took  # Those that come now do not get the time in which there were none.
-                break
+                self._credit = -took  # Requests that come now do not get the time in which there were none.
+                return
+            self._credit -= took
         self._credit = min(self._credit, 0.0)

@@ -92,16 +92,33 @@ def test_extra_of_python(log_lines: "Lines") -> None:
     assert line["timestamp"].endswith("Z")
 
 
+class Incomparable:
+    """A value such as an array of NumPy, whose comparison is none."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        """Fail, as `bool()` of a comparison of arrays does."""
+        raise ValueError("ambiguous")
+
+    def __repr__(self) -> str:
+        """Describe it."""
+        return "[1, 2]"
+
+
 def test_keys_of_the_lines_own(log_lines: "Lines") -> None:
     """A caller's key that has the name of one of the line's own is there under a name of its own."""
 
     def work() -> None:
         structlog.contextvars.bind_contextvars(level="silver", timestamp=0, pid=os.getpid())
         structlog.get_logger().info("sold", level="gold", pid=7)
+        structlog.get_logger().info("sold", level=Incomparable())
 
     copy_context().run(work)
+    plain, odd = log_lines.json
     expected = {"level": "info", "level_": "gold", "timestamp_": 0, "pid": os.getpid(), "pid_": 7}
-    assert expected == {key: log_lines.only[key] for key in expected}
+    assert expected == {key: plain[key] for key in expected}
+    assert ("info", "[1, 2]") == (odd["level"], odd["level_"])
 
 
 def test_lines_of_a_request(log_lines: "Lines") -> None:

@@ -141,7 +141,7 @@ def test_resource(environ: dict[str, str], expected: dict[str, str]) -> None:
             for value in ("1.1", "-0.1", "1e-3", "half", " 1", ".", "2", "0,5")
         ),
         *(("OTEL_TRACES_EXPORTER", value, "one of otlp, none") for value in ("console", "otlp,console")),
-        *(("OTEL_SDK_DISABLED", value, "one of true, false") for value in ("yes", "1")),
+        *(("OTEL_SDK_DISABLED", value, "one of true, false") for value in ("yes", "1", "Yes")),
     ],
 )
 @pytest.mark.parametrize("others", [ENDPOINT, {}], ids=["on", "off"])

@@ -113,7 +113,10 @@ def test_options_without_effect(make_hooks: Make, log_lines: "Lines") -> None:
     hooks.on_starting(SimpleNamespace(cfg=configuration))
     starting, warning = log_lines.json
     assert (5, 17) == (starting["keep_alive_seconds"], starting["graceful_timeout_seconds"])
-    assert ("warning", "no effect: --access-logfile, --reload") == (warning["level"], warning["event"])
+    assert ("warning", "options of gunicorn without effect: --access-logfile, --reload") == (
+        warning["level"],
+        warning["event"],
+    )
     hooks.on_exit(None)
 
 

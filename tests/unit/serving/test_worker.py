@@ -185,7 +185,7 @@ def test_options_without_effect_are_named(log_lines: "Lines") -> None:
     config.set("limit_request_line", 200)
     config.set("worker_connections", 3)
     Worker.check_config(config, GunicornLogger(config))
-    expected = "no effect with this worker: --worker-connections, --limit-request-line"
+    expected = "options of gunicorn without effect with this worker: --worker-connections, --limit-request-line"
     assert ("warning", expected) == (log_lines.json[-1]["level"], log_lines.json[-1]["event"])
 
 

@@ -393,32 +393,34 @@ def test_probes_and_requests_take_turns(
 
 
 @pytest.mark.parametrize(
-    ("cost", "expected"),
+    ("other", "cost", "expected"),
     [
-        pytest.param(0.25, ["piece"] * 2 + (["request"] + ["piece"] * 4) * 2 + ["request"], id="short pieces"),
-        pytest.param(2.0, ["piece", "piece", "request", "piece", *["request"] * 2, *["piece"] * 7], id="long pieces"),
+        pytest.param("R", 0.25, "pp" + "Rpppp" * 2 + "R", id="short pieces"),
+        pytest.param("R", 2.0, "ppRpRR" + "p" * 7, id="long pieces"),
+        pytest.param("P", 0.25, "pp" + "Pp" * 2 + "P" + "p" * 6, id="short pieces and probes"),
+        pytest.param("P", 2.0, "ppPPP" + "p" * 8, id="long pieces and probes"),
     ],
 )
-def test_pieces_and_requests_take_turns(
-    serve: Serve, application: Application, monkeypatch: pytest.MonkeyPatch, cost: float, expected: list[str]
+def test_pieces_and_others_take_turns(  # noqa: PLR0913 - three fixtures, three columns
+    serve: Serve, application: Application, monkeypatch: pytest.MonkeyPatch, *, other: str, cost: float, expected: str
 ) -> None:
-    """The next pieces of a stream get as much time as requests: neither holds the other up."""
+    """The next pieces of a stream get as much time as requests (R), and probes (P) as both: none holds another up."""
     clock = SimpleNamespace(now=0.0)
 
     def pieces() -> Iterator[bytes]:
         for _ in range(10):
             clock.now += cost
-            application.log.append("/piece")
+            application.log.append("/p")
             yield b"piece"
 
     def spend(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/pieces":
             start_response("200 OK", [("Content-Length", "50")])
             return pieces()
-        clock.now += environ["PATH_INFO"] == "/request"
+        clock.now += environ["PATH_INFO"] == f"/{other}"
         return application(environ, start_response)
 
-    server = serve(spend)
+    server = serve(spend, is_urgent={"/P"}.__contains__)
     for module in (dispatcher, ready_responses):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
     busy, stream, *clients = [server.client() for _ in range(5)]
@@ -428,11 +430,11 @@ def test_pieces_and_requests_take_turns(
     assert application.entered.acquire(timeout=20)
     stream.send(GET % b"/pieces")
     for client in clients:
-        client.send(GET % b"/request")
+        client.send(GET % f"/{other}".encode())
     application.gate.set()
     assert b"piece" * 10 == stream.receive().body
-    server.wait_until(lambda: application.log.count("/request") == 3)
-    assert expected == [path[1:] for path in application.log[-13:]]
+    server.wait_until(lambda: application.log.count(f"/{other}") == 3)
+    assert expected == "".join(path[1:] for path in application.log[-13:])
 
 
 def test_a_client_that_has_read_and_leaves_before_its_turn(serve: Serve, application: Application) -> None:
