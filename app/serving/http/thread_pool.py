@@ -74,6 +74,12 @@ class ThreadPool:
                 piece = response.read()
                 # The event loop may have stopped by now, if the client is gone, and would send nothing.
                 if piece and not connection.is_closed:
+                    if response.is_exhausted:
+                        # Sent and ended together: a client may send its next request as soon as it has the answer,
+                        # and this one's body must not count beside it.
+                        pieces.wait()
+                        self._loop.call_soon_threadsafe(self._send_and_end, connection, response, piece)
+                        return
                     if not response.is_complete:
                         pieces.put(piece)
                     else:
@@ -96,10 +102,20 @@ class ThreadPool:
         connection.send(piece)
         if connection.is_closed or not connection.is_paused:
             return True
-        # A hundred clients that never read would occupy every thread: the event loop ends this response.
+        self._leave_to_event_loop(connection, response)
+        return False
+
+    def _send_and_end(self, connection: Connection, response: Response, piece: bytes) -> None:
+        connection.send(piece)
+        if connection.is_paused and not connection.is_closed:
+            self._leave_to_event_loop(connection, response)
+        else:
+            self._end(connection, response, None)
+
+    def _leave_to_event_loop(self, connection: Connection, response: Response) -> None:
+        # A hundred clients that never read would occupy every thread.
         connection.response = response
         self._release()
-        return False
 
     def _end(self, connection: Connection, response: Response, failure: BaseException | None) -> None:
         self._finish(connection, response, failure)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.serving.http.limits import Limits
-from app.serving.http.response import Response
+from app.serving.http.response import END_REQUEST, Response
 from app.serving.http.thread_pool import ThreadPool
+from tests.support.http_client import post
 
 if TYPE_CHECKING:
     from tests.unit.serving.http.conftest import Running
@@ -60,6 +61,38 @@ def test_a_client_that_does_not_read_keeps_no_thread(serve: Serve) -> None:
     server.wait_until(lambda: server.served == 5)
     assert ["closed"] * 5 == closed
     assert [b"small"] * 4 == [client.ask(GET.replace(b"/", b"/small", 1)).body for client in slow]
+
+
+class RoomForOne(Limits):
+    """Limits that leave room for one large body."""
+
+    @property
+    def held_bytes(self) -> int:
+        """Return how much more than one body of a megabyte there may be."""
+        return 1_500_000
+
+
+def test_an_answered_request_holds_no_memory(serve: Serve) -> None:
+    """A client that has its answer can send the next body at once: the one before does not count any more."""
+    gate = threading.Event()
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        ends = 0
+
+        def end(_failure: object) -> None:
+            nonlocal ends
+            ends += 1
+            if ends == 2:  # By a thread that comes back to a request which has been answered.
+                gate.wait(1)
+
+        environ[END_REQUEST] = end
+        start_response("200 OK", [])
+        return [b"%d" % len(environ["wsgi.input"].read())]
+
+    server = serve(application, threads=2, limits=RoomForOne(1_000_000))
+    answers = [server.client().ask(post(bytes(1_000_000))) for _ in range(4)]
+    gate.set()
+    assert [(200, b"1000000")] * 4 == [(answer.status, answer.body) for answer in answers]
 
 
 def test_a_response_stays_in_its_thread(serve: Serve) -> None:
