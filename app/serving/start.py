@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn, TextIO
 
@@ -14,6 +15,7 @@ from app.observability.captured_output import capture_output
 from app.observability.log_output import LogOutput
 from app.observability.logs import configure_logs, emit
 from app.serving.addresses import addresses, listen_on_all
+from app.serving.descriptors import connections_within_limit
 from app.serving.hooks import SHARED_MEMORY, Hooks
 from app.serving.http.limits import Limits
 from app.serving.metrics_server import MetricsServer
@@ -40,11 +42,17 @@ def hooks() -> Hooks:
     return _prepared or prepare(os.environ, standard_output(sys.stdout))
 
 
+def limits_for(settings: Settings) -> Limits:
+    """Return the limits of the HTTP server for these settings, on this system."""
+    limits = Limits(settings.max_body_bytes, settings.keep_alive)
+    return replace(limits, connections=connections_within_limit(limits.connections))
+
+
 def prepare(  # noqa: PLR0913 - each but the first two has a default
     environ: Mapping[str, str],
     stdout: TextIO,
     *,
-    limits: Callable[[Settings], Limits] = lambda settings: Limits(settings.max_body_bytes, settings.keep_alive),
+    limits: Callable[[Settings], Limits] = limits_for,
     shared_memory: Path = SHARED_MEMORY,
     slots: int | None = None,
     metrics_server: type[MetricsServer] = MetricsServer,

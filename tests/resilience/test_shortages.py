@@ -83,14 +83,11 @@ def test_shared_memory_that_becomes_full(output: Path, tmp_path: Path) -> None:
         print({"answered": lines, "counted": counts})  # noqa: T201
 
 
-def limit_descriptors() -> None:
-    """Leave each process few descriptors."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
-
-
 def test_out_of_descriptors_under_load(output: Path) -> None:
     """Clients that hold more connections than there are descriptors keep no load from its answers."""
-    with running(output, preexec=limit_descriptors) as service, ExitStack() as stack:
+    with running(output) as service, ExitStack() as stack:
+        for worker in service.workers():
+            psutil.Process(worker).rlimit(psutil.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
         # libuv opens some of its descriptors with the first connection.
         wait_until_all_serve(service)
         wait_until(lambda: scrape(service).samples["http_connections"] == 0, "all connections are closed")

@@ -27,7 +27,7 @@ MORE_CONNECTIONS_THAN_FIT = 1010
 
 def limit_descriptors() -> None:
     """Leave a process few descriptors."""
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 
 
 @pytest.fixture
@@ -135,9 +135,23 @@ def test_out_of_connections_those_that_do_not_read_give_way(output: Path) -> Non
             assert example.ANSWER == stack.enter_context(Client(service.port)).ask(example.REQUEST).body
 
 
+def test_connections_leave_descriptors_to_the_application(output: Path) -> None:
+    """Silent clients take at most half of the descriptors that the system allows: views can open files."""
+    with running(output, WEB_CONCURRENCY=1, preexec=limit_descriptors) as service, ExitStack() as stack:
+        (started,) = [line for line in service.lines() if line["event"] == "starting"]
+        assert 128 == started["connections"]
+        before = psutil.Process(service.workers()[0]).num_fds()
+        clients = [stack.enter_context(Client(service.port)) for _ in range(200)]
+        assert example.ANSWER == clients[-1].ask(example.REQUEST).body
+        assert clients[0].is_at_end()
+        assert before + 128 >= psutil.Process(service.workers()[0]).num_fds()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux changes the limits of another process")
 def test_out_of_descriptors_the_longest_waiting_gives_way(output: Path) -> None:
     """When the system gives a worker no more descriptors, a new client is served in place of the longest idle one."""
-    with running(output, arguments=[], WEB_CONCURRENCY=1, preexec=limit_descriptors) as service, ExitStack() as stack:
+    with running(output, arguments=[], WEB_CONCURRENCY=1) as service, ExitStack() as stack:
+        psutil.Process(service.workers()[0]).rlimit(psutil.RLIMIT_NOFILE, (64, 64))
         clients = [stack.enter_context(Client(service.port)) for _ in range(100)]
         assert exchange(service.port, example.REQUEST).body == example.ANSWER
         assert clients[0].is_at_end()

@@ -46,7 +46,7 @@ def parse() -> argparse.Namespace:
 def limits(changes: list[str], settings: Settings) -> Limits:
     """Take the numbers of a test in the place of those of the service."""
     pairs = [change.split("=") for change in changes]
-    defaults = Limits(settings.max_body_bytes, settings.keep_alive)
+    defaults = start.limits_for(settings)
     return replace(defaults, **{name: type(getattr(defaults, name))(number) for name, number in pairs})
 
 

@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from app.serving.descriptors import allow_descriptors
+from app.serving.descriptors import allow_descriptors, connections_within_limit
 
 INFINITE = resource.RLIM_INFINITY
 
@@ -28,3 +28,10 @@ def test_allow_descriptors(
     monkeypatch.setattr(resource, "setrlimit", lambda _, new: changed.append(new))
     allow_descriptors(2000)
     assert ([] if expected is None else [expected]) == changed
+
+
+@pytest.mark.parametrize(("hard", "expected"), [(INFINITE, 1000), (2000, 1000), (1024, 512), (64, 32)])
+def test_connections_within_limit(monkeypatch: pytest.MonkeyPatch, hard: int, expected: int) -> None:
+    """Connections leave half of the descriptors to what else the process opens."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, hard))
+    assert expected == connections_within_limit(1000)
