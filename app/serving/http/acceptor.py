@@ -62,6 +62,11 @@ class Acceptor:
         self._pause: asyncio.TimerHandle | None = None
         self._watch()
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a client waits for another worker to take it, and otherwise for this one."""
+        return self._passed > 0
+
     def close(self, clients: int = 0) -> None:
         """Stop accepting, after up to `clients` more from the kernel's queue.
 

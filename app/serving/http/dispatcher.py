@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from asyncio import _set_running_loop
+from collections.abc import Callable
 
+from app.serving.http.application_turns import ApplicationTurns
 from app.serving.http.connection import Connection
 from app.serving.http.connection_table import ConnectionTable
 from app.serving.http.limits import Limits
-from app.serving.http.ready_responses import ReadyResponses
 from app.serving.http.rejection import Rejection
 from app.serving.http.rejection_answer import fail, reject
 from app.serving.http.request import make_environ
@@ -17,38 +17,35 @@ from app.serving.http.state import State
 from app.serving.http.thread_pool import ThreadPool
 from app.serving.http.work_queue import WorkQueue
 
-# How long the application runs between two polls of the sockets. A longer turn would delay what has arrived meanwhile.
-TURN_SECONDS = 0.005
 STOPPING = "the server is shutting down"
 
 
 class Dispatcher:
-    """Runs the application: one request after another in the event loop (`is_running_application`), or in threads."""
+    """Runs the application in turns of the event loop, or in threads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a server has one of
         self,
         loop: asyncio.AbstractEventLoop,
         service: Service,
         limits: Limits,
         connections: ConnectionTable,
         threads: int,
+        is_opening: Callable[[], bool],
     ) -> None:
-        self.is_running_application = self._is_scheduled = False
         self.closes_connections = limits.keep_alive == 0  # gunicorn's word for keeping none.
         self.rejects_after: float | None = None  # Rejects later requests, except the first on a connection.
-        self._loop = loop
         self._service = service
         self._limits = limits
         self._connections = connections
         self.queue = WorkQueue(limits, service.set_waiting)
         self.urgent = WorkQueue(limits, lambda _: None)
-        self._ready = ReadyResponses()
         # Probes have a thread of their own: an application's hook may wait for a database in each request.
         pools = [(threads, self.queue), (1, self.urgent)] if threads > 1 else []
         self._pools = [(ThreadPool(loop, size, self._finish, self._fill_pools), queue) for size, queue in pools]
-        self._requests: WorkQueue | tuple[()] = () if pools else self.queue  # Those for the event loop.
-        self._probes: WorkQueue | tuple[()] = () if pools else self.urgent
-        self._wake = self._fill_pools if pools else self._schedule
+        # Where threads run the application, the event loop only goes on with responses whose clients read slowly.
+        requests, probes = ((), ()) if pools else (self.queue, self.urgent)
+        self._turns = ApplicationTurns(loop, requests, probes, self._go_on, is_opening)
+        self._wake = self._fill_pools if pools else self._turns.schedule
 
     def opened(self, connection: Connection) -> None:
         """Add a new connection."""
@@ -93,14 +90,18 @@ class Dispatcher:
 
     def drained(self, connection: Connection) -> None:
         """Continue a response whose client has read what was sent."""
-        self._ready.append(connection)
-        self._schedule()
+        self._turns.go_on_later(connection)
 
     def look_after(self, now: float) -> None:
         """Reject requests that have waited too long and would wait longer, because views occupy all threads."""
         for queue in (self.queue, self.urgent):
             while queue.is_too_late(now):
                 self._begin(queue.take())
+
+    @property
+    def is_running_application(self) -> bool:
+        """Whether the application runs in the event loop now."""
+        return self._turns.is_running
 
     @property
     def is_idle(self) -> bool:
@@ -111,40 +112,6 @@ class Dispatcher:
         """Abandon what still runs in threads."""
         for pool, _ in self._pools:
             pool.close()
-
-    def _schedule(self) -> None:
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self._loop.call_soon(self._run)
-
-    def _run(self) -> None:
-        self._is_scheduled = False
-        self.is_running_application = True
-        # Without a running loop, `asyncio.run()` and `async def` views work as usual. asyncio exports this for event
-        # loops (`asyncio.__all__`). To stop the loop and run it again costs uvloop twenty system calls, 16 us.
-        _set_running_loop(None)
-        try:
-            self._run_turn()
-        finally:
-            _set_running_loop(self._loop)
-            self.is_running_application = False
-
-    def _run_turn(self) -> None:
-        until = time.monotonic() + TURN_SECONDS
-        # Probes get as much time as what came before them took: no flood keeps probes waiting until a busy process is
-        # restarted, no flood of probes keeps requests waiting, and neither does an endless stream.
-        while (began := time.monotonic()) < until:
-            if not (self._requests or self._probes or self._ready):
-                return
-            if self._requests:
-                self._go_on(self.queue.take())
-            self._ready.run(self._go_on, time.monotonic() - began, self._requests)
-            probes_until = 2 * time.monotonic() - began
-            while self._probes:
-                self._go_on(self.urgent.take())
-                if time.monotonic() >= probes_until:
-                    break
-        self._schedule()
 
     def _begin(self, connection: Connection) -> Response | None:
         if connection.state is not State.WAITING:
@@ -171,7 +138,7 @@ class Dispatcher:
                 if connection.is_paused or connection.state is State.CLOSED:
                     return  # drained() continues, or closed() has ended the response.
                 if not (response.is_complete or response.is_exhausted):
-                    self._ready.append(connection)  # The others have their turn before the next piece.
+                    self._turns.go_on_later(connection)
                     return
         except BaseException as error:  # SystemExit too: whatever a view raises ends only its own request.
             response.close(failure=error)

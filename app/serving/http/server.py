@@ -42,7 +42,7 @@ class HttpServer:
         self._service = service
         self._limits = limits
         self._connections = ConnectionTable(limits)
-        self._dispatcher = Dispatcher(loop, service, limits, self._connections, threads)
+        self._dispatcher = Dispatcher(loop, service, limits, self._connections, threads, self._is_opening)
         self._acceptors = [
             Acceptor(loop, listener, service.has_fewest_connections, self._welcome, self._free_descriptors)
             for listener in listeners
@@ -130,6 +130,9 @@ class HttpServer:
                 self._dispatcher.rejected(connection, Rejection(408, "the rest of the request did not arrive in time"))
             elif not self._connections.reads_on(connection, now):
                 connection.abort("the client did not read the response in time")
+
+    def _is_opening(self) -> bool:
+        return bool(self._greetings) or any(acceptor.is_waiting for acceptor in self._acceptors)
 
     def _welcome(self, client: socket.socket, peer: str) -> None:
         if not self._connections.room:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.serving.http import connection, dispatcher, ready_responses
+from app.serving.http import application_turns, connection, ready_responses
 from app.serving.http.limits import Limits
 from app.serving.http.request import BODY_BYTES, STARTED_AT
 from tests.support.http_client import Client, post, post_chunked
@@ -378,7 +378,7 @@ def test_probes_and_requests_take_turns(
         return application(environ, start_response)
 
     server = serve(spend, is_urgent={"/probe"}.__contains__)
-    monkeypatch.setattr(dispatcher, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(application_turns, "time", SimpleNamespace(monotonic=lambda: clock.now))
     busy, *clients = [server.client() for _ in range(7)]
     for client in clients:
         client.ask(GET % b"/before")
@@ -390,6 +390,29 @@ def test_probes_and_requests_take_turns(
     application.gate.set()
     server.wait_until(lambda: len(application.log) == 13)
     assert expected == [path[1:] for path in application.log[-6:]]
+
+
+def test_a_new_client_beside_a_busy_one(
+    serve: Serve, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A view that takes long does not run again in each turn of the event loop that opening a connection takes."""
+    clock = SimpleNamespace(now=0.0)
+
+    def spend(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        clock.now += 0.02
+        return application(environ, start_response)
+
+    server = serve(spend)
+    monkeypatch.setattr(application_turns, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    busy = server.client()
+    busy.send(GET % b"/wait" + GET % b"/next" * 8)
+    assert application.entered.acquire(timeout=20)
+    new = server.client()
+    new.send(GET % b"/new")
+    application.gate.set()
+    assert b"/new" == new.receive().body
+    assert [200] * 9 == [busy.receive().status for _ in range(9)]
+    assert application.log.index("/new") <= 3
 
 
 @pytest.mark.parametrize(
@@ -421,7 +444,7 @@ def test_pieces_and_others_take_turns(  # noqa: PLR0913 - three fixtures, three 
         return application(environ, start_response)
 
     server = serve(spend, is_urgent={"/P"}.__contains__)
-    for module in (dispatcher, ready_responses):
+    for module in (application_turns, ready_responses):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
     busy, stream, *clients = [server.client() for _ in range(5)]
     for client in (stream, *clients):

@@ -1,0 +1,87 @@
+"""The turns that the application has in the event loop, between two polls of the sockets."""
+
+import asyncio
+import time
+from asyncio import _set_running_loop
+from collections.abc import Callable
+
+from app.serving.http.connection import Connection
+from app.serving.http.ready_responses import ReadyResponses
+from app.serving.http.work_queue import WorkQueue
+
+# How long the application runs between two polls of the sockets. A longer turn would delay what has arrived meanwhile.
+TURN_SECONDS = 0.005
+
+# After a turn that took longer than this, because a view did, connections that are being opened come first, for
+# TURN_SECONDS at most. To open one takes four turns of the event loop: beside a client of a view that takes 0.3 s, new
+# clients waited for three or four of its requests. After short turns it would only favour a flood of new clients.
+LONG_TURN_SECONDS = 0.01
+
+
+class ApplicationTurns:
+    """Runs the application for requests, probes and the next pieces of responses, so that none holds up another.
+
+    `go_on` begins or continues a response, and `is_opening` tells whether connections are being opened.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        requests: WorkQueue | tuple[()],
+        probes: WorkQueue | tuple[()],
+        go_on: Callable[[Connection], None],
+        is_opening: Callable[[], bool],
+    ) -> None:
+        self.is_running = self._is_scheduled = False
+        self._loop = loop
+        self._requests = requests
+        self._probes = probes
+        self._go_on = go_on
+        self._is_opening = is_opening
+        self._opening_until = 0.0
+        self._ready = ReadyResponses()
+
+    def go_on_later(self, connection: Connection) -> None:
+        """Continue a response when the others have had their turn."""
+        self._ready.append(connection)
+        self.schedule()
+
+    def schedule(self) -> None:
+        """Run the application in the next turn of the event loop, for what waits by then."""
+        if not (self._is_scheduled or self.is_running):
+            self._is_scheduled = True
+            self._loop.call_soon(self._run)
+
+    def _run(self) -> None:
+        began = time.monotonic()
+        if began < self._opening_until and self._is_opening():
+            self._loop.call_soon(self._run)
+            return
+        self._is_scheduled = False
+        self.is_running = True
+        # Without a running loop, `asyncio.run()` and `async def` views work as usual. asyncio exports this for event
+        # loops (`asyncio.__all__`). To stop the loop and run it again costs uvloop twenty system calls, 16 us.
+        _set_running_loop(None)
+        try:
+            ended = self._run_until(began + TURN_SECONDS)
+        finally:
+            _set_running_loop(self._loop)
+            self.is_running = False
+        if ended - began > LONG_TURN_SECONDS:
+            self._opening_until = ended + TURN_SECONDS
+        if self._requests or self._probes or self._ready:
+            self.schedule()
+
+    def _run_until(self, end: float) -> float:
+        # Probes get as much time as what came before them took: no flood keeps probes waiting until a busy process is
+        # restarted, no flood of probes keeps requests waiting, and neither does an endless stream.
+        while (began := time.monotonic()) < end and (self._requests or self._probes or self._ready):
+            if self._requests:
+                self._go_on(self._requests.take())
+            self._ready.run(self._go_on, time.monotonic() - began, self._requests)
+            probes_until = 2 * time.monotonic() - began
+            while self._probes:
+                self._go_on(self._probes.take())
+                if time.monotonic() >= probes_until:
+                    break
+        return began
