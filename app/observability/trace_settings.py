@@ -12,7 +12,9 @@ VARIABLES = (
     *("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"),
     *("OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_COMPRESSION", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"),
     *("OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_TRACES_EXPORTER", "OTEL_SDK_DISABLED"),
+    *("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"),
 )
+PROTOCOL = "http/protobuf"
 COMPRESSIONS = ("none", "gzip")
 SAMPLERS = (
     *("parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"),
@@ -56,7 +58,12 @@ class TraceSettings:
         )
         has_exporter = read_choice(environ, "OTEL_TRACES_EXPORTER", "otlp", ("otlp", "none")) == "otlp"
         is_disabled = _is_true(environ, "OTEL_SDK_DISABLED")
-        return settings if settings.endpoint and has_exporter and not is_disabled else None
+        if not (settings.endpoint and has_exporter) or is_disabled:
+            return None
+        # Spans sent to a collector's port for gRPC would all be dropped, and only a warning a minute would say so.
+        own = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+        read_choice(environ, own if environ.get(own) else "OTEL_EXPORTER_OTLP_PROTOCOL", PROTOCOL, (PROTOCOL,))
+        return settings
 
 
 def _is_true(environ: Mapping[str, str], variable: str) -> bool:

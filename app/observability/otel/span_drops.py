@@ -1,4 +1,4 @@
-"""Dropped spans: counts all of them, and logs one line a minute."""
+"""Dropped spans: counts all of them, and logs one line a minute, and one at the end."""
 
 import fcntl
 import logging
@@ -19,6 +19,7 @@ class SpanDrops:
         self._path = folder / "spans-dropped"
         self._lock = Lock()
         self._untold = 0
+        self._reason = ""
         self._quiet_until = 0.0
 
     def add(self, spans: int, reason: str) -> None:
@@ -26,6 +27,7 @@ class SpanDrops:
         spans_dropped.inc(spans)
         with self._lock:
             self._untold += spans
+            self._reason = reason
             now = monotonic()
             if now < self._quiet_until:
                 return
@@ -34,7 +36,14 @@ class SpanDrops:
                 self._quiet_until = told + INTERVAL_SECONDS
                 return
             untold, self._untold = self._untold, 0
-        emit(logging.WARNING, {"event": "spans dropped", "spans": untold, "reason": reason})
+        _log(untold, reason)
+
+    def end(self) -> None:
+        """Log the spans that no line has told of, with the last reason: this process ends."""
+        with self._lock:
+            untold, self._untold = self._untold, 0
+        if untold:
+            _log(untold, self._reason)
 
     def _told_at(self, now: float) -> float | None:
         """Return when another process logged a line within the last minute; None if this one is to do it."""
@@ -53,3 +62,7 @@ class SpanDrops:
         except OSError:  # The folder is removed when the master is killed, and its memory may be full.
             pass
         return None
+
+
+def _log(spans: int, reason: str) -> None:
+    emit(logging.WARNING, {"event": "spans dropped", "spans": spans, "reason": reason})

@@ -59,6 +59,7 @@ class SpanPipeline:
         shutdown.join(seconds)
         if self.queue.unsent:
             self._drops.add(self.queue.unsent, STOPPED)
+        self._drops.end()
 
 
 def _sampler(settings: TraceSettings) -> sampling.Sampler:

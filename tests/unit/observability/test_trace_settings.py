@@ -54,6 +54,29 @@ def test_off(environ: dict[str, str]) -> None:
     assert TraceSettings.from_environ(environ) is None
 
 
+PROTOCOLS = ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
+
+
+@pytest.mark.parametrize(
+    ("environ", "refused"),
+    [
+        ({PROTOCOLS[0]: "http/protobuf"}, None),
+        ({PROTOCOLS[0]: "grpc", PROTOCOLS[1]: "http/protobuf"}, None),
+        ({PROTOCOLS[0]: "grpc"}, PROTOCOLS[0]),
+        ({PROTOCOLS[0]: "http/protobuf", PROTOCOLS[1]: "http/json"}, PROTOCOLS[1]),
+    ],
+)
+def test_protocol(environ: dict[str, str], refused: str | None) -> None:
+    """A protocol that the service does not speak is refused where there are traces, and else is for other programs."""
+    assert TraceSettings.from_environ(environ) is None
+    if refused is None:
+        read(**environ)
+        return
+    with pytest.raises(SettingError) as caught:
+        read(**environ)
+    assert f"{refused} is {environ[refused]!r}, but must be one of http/protobuf" == str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [

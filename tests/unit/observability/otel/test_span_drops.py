@@ -53,3 +53,14 @@ def test_a_process_that_is_suspended_while_it_tells(log_lines: "Lines", tmp_path
     with locked(tmp_path / "spans-dropped"):
         SpanDrops(tmp_path).add(2, "a")
     assert ([], before + 2) == (log_lines.json, dropped())
+
+
+def test_a_process_that_ends(log_lines: "Lines", tmp_path: Path) -> None:
+    """What was dropped since the last line is told at the end, once."""
+    drops = SpanDrops(tmp_path)
+    drops.end()
+    for reason in ("first", "second", "third"):
+        drops.add(1, reason)
+    drops.end()
+    drops.end()
+    assert [("first", 1), ("third", 2)] == [(line["reason"], line["spans"]) for line in log_lines.json]
