@@ -49,9 +49,9 @@ def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Run the service with short time limits."""
     output = tmp_path_factory.mktemp("impatient") / "output"
-    limits = ("keep_alive=1", "head=0.5", "body=0.5", "send=1", "close=0.5")
+    limits = ("head=0.5", "body=0.5", "send=1", "close=0.5")
     arguments = [argument for limit in limits for argument in ("--limit", limit)]
-    with running(output, arguments=arguments, WEB_CONCURRENCY=1) as service:
+    with running(output, arguments=arguments, WEB_CONCURRENCY=1, KEEP_ALIVE=1) as service:
         yield service
 
 

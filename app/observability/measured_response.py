@@ -21,7 +21,8 @@ UNHANDLED = "unhandled exception"
 CUT_SHORT = "the application failed after the response had begun"
 CLIENT_GONE = "client disconnected before the response was complete"
 
-# The key under which our server puts into the environ why it has cut the response short.
+# The key under which our server puts into the environ why it has cut the response short: empty if its client has gone,
+# and None if it has not.
 CUT_REASON = "response.cut_reason"
 
 # What a server calls, if it is still there, when it is done with a response that a middleware has not closed. Not left
@@ -113,8 +114,9 @@ class MeasuredResponse:
             record = self._record
             if record.status < 400:  # noqa: PLR2004 - the application has handled any error itself
                 record.reason = record.error = None
-            if record.reason is None and not self._is_sent():
-                record.reason = self._environ.get(CUT_REASON) or CLIENT_GONE
+            cut_reason = self._environ.get(CUT_REASON)
+            if record.reason is None and not (cut_reason is None and self._is_sent()):
+                record.reason = cut_reason or CLIENT_GONE
             self._end()
 
     def _is_sent(self) -> bool:

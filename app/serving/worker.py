@@ -82,10 +82,8 @@ class Worker(BaseWorker):  # type: ignore[misc]
         self._server.run()
 
     def _limits(self) -> Limits:
-        limits = self.hooks.limits
-        if self.cfg.keepalive != self.hooks.settings.keep_alive:  # gunicorn's command line.
-            limits = replace(limits, keep_alive=self.cfg.keepalive)
-        return limits
+        # gunicorn's command line may say otherwise than the settings.
+        return replace(self.hooks.limits, keep_alive=self.cfg.keepalive)
 
     def _service(self) -> Service:
         forwarded = Forwarded(self.hooks.settings.forwarded_allow_ips)

@@ -29,11 +29,13 @@ class Connection(asyncio.BufferedProtocol):
         self.peer = peer
         self.state = State.IDLE
         self.started = self.last_received = time.monotonic()
-        self.deadline = self.started + limits.keep_alive
+        # Without keep-alive a new client has as long for its first request as for the head of one.
+        self.deadline = self.started + (limits.keep_alive or limits.head)
         self.served = self.held_bytes = self.marked_bytes = self.unsent_bytes = 0
         self.marked = 0.0  # When it held `marked_bytes`: the growth since then tells an upload from one that drips.
         self.is_paused = self.is_closed = self.is_at_end = self._has_stopped_reading = False
-        self.cut_reason: str | None = None  # Why this server has closed the connection, if it has.
+        # Why this server has closed the connection; empty if the client has, and None while it is open.
+        self.cut_reason: str | None = None
         self.response: Response | None = None
         self._owner = owner
         self._limits = limits
@@ -86,6 +88,7 @@ class Connection(asyncio.BufferedProtocol):
         """Forget the client, and free its memory, even if something still refers to this connection."""
         if self.is_closed:
             return
+        self.cut_reason = self.cut_reason or ""
         is_abandoned = self.state is State.WAITING
         self.state = State.CLOSED
         self.is_closed = True

@@ -32,7 +32,7 @@ class Dispatcher:
         threads: int,
         is_opening: Callable[[], bool],
     ) -> None:
-        self.closes_connections = limits.keep_alive == 0  # gunicorn's word for keeping none.
+        self.closes_connections = limits.keep_alive == 0  # By gunicorn's option --keep-alive.
         self.rejects_after: float | None = None  # Rejects later requests, except the first on a connection.
         self._service = service
         self._limits = limits
@@ -133,7 +133,10 @@ class Dispatcher:
         connection.response = response  # Not set in a pool, whose thread closes the response.
         try:
             while not response.is_exhausted:
-                if piece := response.read():
+                piece = response.read()
+                if response.is_exhausted:
+                    response.close()
+                if piece:
                     connection.send(piece)
                 if connection.is_paused or connection.state is State.CLOSED:
                     return  # drained() continues, or closed() has ended the response.

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from email.utils import formatdate
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgra
 # The kernel takes this much at once. With a larger limit, the call could end before the client has read.
 LAST_BYTES = 16 * 1024
 
-# Why this server has cut a response short; None if the client has closed the connection.
+# Why this server has cut a response short; empty if its client has gone, and None if it was not cut short.
 CUT_REASON = "response.cut_reason"
 
 # What the application wants called, if it is still there, when the server is done: with the exception, or None.
@@ -62,14 +62,13 @@ class Response:
     def read(self) -> bytes | None:
         """Return the next bytes to send, or None when all have been returned. Raises what the application raises.
 
-        If the last bytes are few, the call ends before they are returned: a request that a client sees answered is
-        logged and counted, even if the worker is killed the next moment.
+        If the last bytes are few, `is_exhausted` is true as soon as they are returned. Close the response before they
+        are sent: a request that a client sees answered is then logged and counted, even if the worker is killed the
+        next moment.
         """
         data = self._read()
         if data and self.is_complete and len(data) <= LAST_BYTES:
             self._read()
-        if self.is_exhausted:
-            self.close()
         return data
 
     def close(self, cut_reason: str | None = None, failure: BaseException | None = None) -> None:
@@ -78,17 +77,20 @@ class Response:
         close = getattr(self._iterable, "close", None)
         # The application holds a method of this object, which would keep it and the body of the request alive.
         self._iterable, self._pieces = (), iter(())
+        if close is not None:
+            self._end_by(close)
+        if END_REQUEST in self.environ:
+            self._end_by(partial(self.environ[END_REQUEST], failure))
+        # Flask keeps a request without a matching view until the next garbage collection.
+        self.environ["wsgi.input"] = io.BytesIO()
+
+    def _end_by(self, function: Callable[[], object]) -> None:
         try:
-            if close is not None:
-                close()
+            function()
         except BaseException:  # SystemExit too: whatever a view raises ends only its own request.
             if self._is_aborted():
                 raise
             _log.exception("the application failed to close a response")
-        if END_REQUEST in self.environ:
-            self.environ[END_REQUEST](failure)
-        # Flask keeps a request without a matching view until the next garbage collection.
-        self.environ["wsgi.input"] = io.BytesIO()
 
     def _read(self) -> bytes | None:
         if self._iterable is None:

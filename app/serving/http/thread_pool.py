@@ -68,58 +68,56 @@ class ThreadPool:
         # the worker blocked those that stop it.
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         pieces = PieceQueue(self._loop, connection)
+        piece: bytes | None = None
         try:
-            while True:
+            while not response.is_exhausted:
                 # Even if the client has gone meanwhile: the application logs and counts what was handed to it.
                 piece = response.read()
                 # The event loop may have stopped by now, if the client is gone, and would send nothing.
-                if piece and not connection.is_closed:
-                    if response.is_exhausted:
-                        # Sent and ended together: a client may send its next request as soon as it has the answer,
-                        # and this one's body must not count beside it.
-                        pieces.wait()
-                        self._loop.call_soon_threadsafe(self._send_and_end, connection, response, piece)
-                        return
+                if piece and not (response.is_exhausted or connection.is_closed):
                     if not response.is_complete:
                         pieces.put(piece)
                     else:
                         pieces.wait()
-                        if not self._wait_for(self._send_last(connection, response, piece)):
+                        if not self._wait_for(self._send_whole(connection, response, piece)):
                             return
-                if response.is_exhausted or connection.is_closed:
+                if connection.is_closed:
                     break
         except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends one request and not the worker
             failure = error
         if not connection.is_closed:
             pieces.wait()
         response.close(connection.cut_reason, failure)
-        self._loop.call_soon_threadsafe(self._end, connection, response, failure)
+        self._loop.call_soon_threadsafe(self._end, connection, response, piece, failure)
 
     def _wait_for(self, sending: Coroutine[object, object, bool]) -> bool:
         return asyncio.run_coroutine_threadsafe(sending, self._loop).result()
 
-    async def _send_last(self, connection: Connection, response: Response, piece: bytes) -> bool:
+    async def _send_whole(self, connection: Connection, response: Response, piece: bytes) -> bool:
         connection.send(piece)
-        if connection.is_closed or not connection.is_paused:
-            return True
-        self._leave_to_event_loop(connection, response)
-        return False
+        return not self._leave_unread(connection, response)
 
-    def _send_and_end(self, connection: Connection, response: Response, piece: bytes) -> None:
-        connection.send(piece)
-        if connection.is_paused and not connection.is_closed:
-            self._leave_to_event_loop(connection, response)
-        else:
-            self._end(connection, response, None)
+    def _end(
+        self, connection: Connection, response: Response, piece: bytes | None, failure: BaseException | None
+    ) -> None:
+        # The last piece is sent in the same step: a client may send its next request as soon as it has the answer, and
+        # the body of this one must not count beside it.
+        if piece and failure is None and not connection.is_closed:
+            connection.send(piece)
+            if self._leave_unread(connection, response):
+                return
+        try:
+            self._finish(connection, response, failure)
+        finally:
+            self._release()
 
-    def _leave_to_event_loop(self, connection: Connection, response: Response) -> None:
+    def _leave_unread(self, connection: Connection, response: Response) -> bool:
         # A hundred clients that never read would occupy every thread.
+        if connection.is_closed or not connection.is_paused:
+            return False
         connection.response = response
         self._release()
-
-    def _end(self, connection: Connection, response: Response, failure: BaseException | None) -> None:
-        self._finish(connection, response, failure)
-        self._release()
+        return True
 
     def _release(self) -> None:
         self._idle += 1

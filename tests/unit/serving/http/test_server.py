@@ -61,14 +61,17 @@ def test_a_request_that_does_not_arrive_in_time(serve: Serve, data: bytes) -> No
 
 def test_an_idle_connection_ends(serve: Serve) -> None:
     """A connection on which no request begins is closed without a word."""
-    server = serve(answer, limits=limits(keep_alive=0.0))
+    server = serve(answer, limits=limits(keep_alive=0.01))
     assert server.client().is_at_end()
     server.wait_until(lambda: server.connections == 0)
 
 
 def test_no_connection_is_kept_where_none_may_be(serve: Serve) -> None:
     """Where none is kept, the client is told so, and does not send a request that meets the end."""
-    client = serve(answer, limits=limits(keep_alive=0.0)).client()
+    server = serve(answer, limits=limits(keep_alive=0.0))
+    client = server.client()
+    server.wait_until(lambda: server.connections == 1)
+    server.call(server.server._look_after, time.monotonic())  # noqa: SLF001 - the tick of each second
     assert "close" == client.ask(GET % b"").headers["connection"]
     assert client.is_at_end()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.serving.http.limits import Limits
-from app.serving.http.response import END_REQUEST, Response
+from app.serving.http.response import CUT_REASON, END_REQUEST, LAST_BYTES, Response
 from app.serving.http.thread_pool import ThreadPool
 from tests.support.http_client import post
 
@@ -170,6 +170,136 @@ def test_what_a_thread_was_given_is_run(loop: asyncio.AbstractEventLoop) -> None
     loop.run_forever()
     pool.close()
     assert ["GET"] == called
+
+
+class FakeConnection:
+    """A connection whose client reads when the test says so."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, events: list[str]) -> None:
+        self.is_closed = self.is_paused = False
+        self.cut_reason: str | None = None
+        self.response: Response | None = None
+        self._loop = loop
+        self._events = events
+        self.reads = loop.create_future()
+
+    def send(self, data: bytes) -> None:
+        """Note the body."""
+        self._events.append(data.decode().rpartition("\n")[2])
+
+    async def send_whole(self, data: bytes) -> None:
+        """Wait for the client."""
+        await self.reads
+        if not self.is_closed:
+            self.send(data)
+
+    def leave(self, cut_reason: str) -> None:
+        """Close the connection."""
+        self.is_closed = True
+        self.cut_reason = cut_reason
+        self.reads.set_result(None)
+
+
+@pytest.mark.parametrize(
+    ("cut_reason", "expected"),
+    [
+        pytest.param(None, "(ready)ab(ended: None)c", id="the client reads"),
+        pytest.param("", "(ready)(ended: '')", id="the client leaves"),
+        pytest.param("no time", "(ready)(ended: 'no time')", id="the client does not read in time"),
+    ],
+)
+def test_a_stream_ends_when_its_pieces_are_taken(
+    loop: asyncio.AbstractEventLoop, cut_reason: str | None, expected: str
+) -> None:
+    """A thread is ahead of its client, but the request is logged and counted when the kernel has all but the last."""
+    events: list[str] = []
+    connection = FakeConnection(loop, events)
+
+    def go_on() -> None:
+        events.append("(ready)")
+        if cut_reason is None:
+            connection.reads.set_result(None)
+        else:
+            connection.leave(cut_reason)
+
+    def pieces() -> Iterator[bytes]:
+        yield b"a"
+        yield b"b"
+        loop.call_soon_threadsafe(loop.call_later, 0.02, go_on)  # A thread that does not wait ends before that.
+        yield b"c"
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ[END_REQUEST] = lambda _: events.append(f"(ended: {environ.pop(CUT_REASON)!r})")
+        start_response("200 OK", [("Content-Length", "3")])
+        return pieces()
+
+    environ = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}
+    pool = ThreadPool(loop, 2, lambda *_: loop.stop(), lambda: None)
+    pool.run(connection, Response(application, environ, keep_alive=True))  # type: ignore[arg-type]
+    loop.run_forever()
+    pool.close()
+    assert expected == "".join(events)
+
+
+def test_a_large_answer_is_sent_before_its_request_ends(loop: asyncio.AbstractEventLoop) -> None:
+    """What the kernel may not take at once is sent first: the line says whether the client got it."""
+    events: list[str] = []
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ[END_REQUEST] = lambda _: events.append(f"ended: {environ.pop(CUT_REASON)}")
+        start_response("200 OK", [])
+        return [b"x" * (LAST_BYTES + 1)]
+
+    pool = ThreadPool(loop, 2, lambda *_: loop.stop(), lambda: None)
+    response = Response(application, {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}, keep_alive=True)
+    pool.run(FakeConnection(loop, events), response)  # type: ignore[arg-type]
+    loop.run_forever()
+    pool.close()
+    assert ["x" * (LAST_BYTES + 1), "ended: None"] == events[:2]
+
+
+def test_an_end_that_is_not_read_keeps_no_thread(loop: asyncio.AbstractEventLoop) -> None:
+    """Where the kernel has no room for the last bytes, the event loop goes on with the response."""
+    refilled: list[bool] = []
+
+    def refill() -> None:
+        refilled.append(pool.is_idle)
+        loop.stop()
+
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return [b"x"]
+
+    events: list[str] = []
+    connection = FakeConnection(loop, events)
+    connection.is_paused = True
+    pool = ThreadPool(loop, 2, lambda *_: None, refill)
+    response = Response(application, {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}, keep_alive=True)
+    pool.run(connection, response)  # type: ignore[arg-type]
+    loop.run_forever()
+    pool.close()
+    assert (response, ["x"], [True]) == (connection.response, events, refilled)
+
+
+def test_a_failure_to_end_keeps_no_thread(loop: asyncio.AbstractEventLoop) -> None:
+    """Whatever goes wrong when a response ends, its thread serves the next one."""
+    refilled: list[bool] = []
+
+    def finish(*_: object) -> None:
+        raise LookupError("a bug")
+
+    def refill() -> None:
+        refilled.append(pool.is_idle)
+        loop.stop()
+
+    loop.set_exception_handler(lambda *_: None)
+    pool = ThreadPool(loop, 2, finish, refill)
+    environ = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}
+    response = Response(lambda _, start_response: [start_response("204 No Content", [])][:0], environ, keep_alive=True)  # type: ignore[misc]
+    pool.run(FakeConnection(loop, []), response)  # type: ignore[arg-type]
+    loop.run_forever()
+    pool.close()
+    assert [True] == refilled
 
 
 def test_threads_that_do_not_start(loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
