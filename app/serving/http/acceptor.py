@@ -63,8 +63,8 @@ class Acceptor:
         self._watch()
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether a client waits for another worker to take it, and otherwise for this one."""
+    def is_leaving_a_client(self) -> bool:
+        """Whether a client is left to other workers for a moment."""
         return self._passed > 0
 
     def close(self, clients: int = 0) -> None:

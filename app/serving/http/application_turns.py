@@ -63,25 +63,25 @@ class ApplicationTurns:
         # loops (`asyncio.__all__`). To stop the loop and run it again costs uvloop twenty system calls, 16 us.
         _set_running_loop(None)
         try:
-            ended = self._run_until(began + TURN_SECONDS)
+            self._run_until(began + TURN_SECONDS)
         finally:
             _set_running_loop(self._loop)
             self.is_running = False
-        if ended - began > LONG_TURN_SECONDS:
-            self._opening_until = ended + TURN_SECONDS
-        if self._requests or self._probes or self._ready:
-            self.schedule()
+            ended = time.monotonic()
+            if ended - began > LONG_TURN_SECONDS:
+                self._opening_until = ended + TURN_SECONDS
+            if self._requests or self._probes or self._ready:
+                self.schedule()
 
-    def _run_until(self, end: float) -> float:
+    def _run_until(self, end: float) -> None:
         # Probes get as much time as what came before them took: no flood keeps probes waiting until a busy process is
         # restarted, no flood of probes keeps requests waiting, and neither does an endless stream.
         while (began := time.monotonic()) < end and (self._requests or self._probes or self._ready):
-            if self._requests:
+            if self._requests and not self._ready.are_due:
                 self._go_on(self._requests.take())
-            self._ready.run(self._go_on, time.monotonic() - began, self._requests)
+            self._ready.run(self._go_on, time.monotonic() - began, self._requests, end)
             probes_until = 2 * time.monotonic() - began
             while self._probes:
                 self._go_on(self._probes.take())
                 if time.monotonic() >= probes_until:
                     break
-        return began

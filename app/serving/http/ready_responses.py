@@ -16,26 +16,31 @@ class ReadyResponses:
 
     def __init__(self) -> None:
         self._connections: deque[Connection] = deque()
-        self._credit = (
-            0.0  # Seconds that requests have had, and pieces have not; negative after a piece that took longer.
-        )
+        # Seconds that requests have had and pieces have not; negative after a piece that took longer.
+        self._credit = 0.0
 
     def __len__(self) -> int:
         return len(self._connections)
+
+    @property
+    def are_due(self) -> bool:
+        """Whether pieces come before the next request."""
+        return bool(self._connections) and self._credit > 0
 
     def append(self, connection: Connection) -> None:
         """Add a response, behind the others."""
         self._connections.append(connection)
 
-    def run(self, go_on: Callable[[Connection], None], requests_took: float, requests: Sized) -> None:
-        """Make pieces for as long as requests took; if no requests wait, one piece."""
+    def run(self, go_on: Callable[[Connection], None], requests_took: float, requests: Sized, end: float) -> None:
+        """Make pieces until they have had as much time as requests, or until `end`; if no requests wait, one piece."""
         self._credit += requests_took
         while self._connections and (self._credit > 0 or not requests):
             began = time.monotonic()
             go_on(self._connections.popleft())
-            took = time.monotonic() - began
-            if not requests:
-                self._credit = -took  # Requests that come now do not get the time in which there were none.
-                return
-            self._credit -= took
-        self._credit = min(self._credit, 0.0)
+            now = time.monotonic()
+            # Requests that come later do not get the time in which there were none.
+            self._credit = max(self._credit, 0.0) - (now - began)
+            if now >= end or not requests:
+                break
+        if not self._connections:
+            self._credit = min(self._credit, 0.0)

@@ -132,7 +132,7 @@ class HttpServer:
                 connection.abort("the client did not read the response in time")
 
     def _is_opening(self) -> bool:
-        return bool(self._greetings) or any(acceptor.is_waiting for acceptor in self._acceptors)
+        return bool(self._greetings) or any(acceptor.is_leaving_a_client for acceptor in self._acceptors)
 
     def _welcome(self, client: socket.socket, peer: str) -> None:
         if not self._connections.room:

@@ -1,12 +1,13 @@
 """The turns of the application: how long they may be put off."""
 
 import asyncio
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from app.serving.http import application_turns
+from app.serving.http import application_turns, ready_responses
 from app.serving.http.application_turns import ApplicationTurns
 from app.serving.http.limits import Limits
 from app.serving.http.work_queue import WorkQueue
@@ -44,3 +45,66 @@ def test_clients_that_never_stop_coming(
     turns.schedule()
     loop.run_forever()
     assert [expected, expected, 0] == passed
+
+
+@pytest.mark.parametrize(("seconds", "clients"), [(0.3, 1), (0.3, 4), (0.05, 1), (0.005, 2)])
+def test_pieces_get_as_much_time_as_requests(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch, seconds: float, clients: int
+) -> None:
+    """However long a view takes, and whether or not others wait; and no turn is longer than it and a few pieces."""
+    clock = SimpleNamespace(now=0.0)
+    for module in (application_turns, ready_responses):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    queue = WorkQueue(Limits(100), lambda _: None)
+    stream, *others = (cast("Connection", SimpleNamespace(request=None)) for _ in range(1 + clients))
+    spent = {"stream": 0.0, "others": 0.0}
+    polls = [0.0]
+
+    def ask(client: "Connection") -> None:
+        queue.put(client)
+        turns.schedule()
+
+    def serve(client: "Connection") -> None:
+        if client is stream:
+            clock.now += 0.0005
+            spent["stream"] += 0.0005
+            turns.go_on_later(client)
+        else:
+            clock.now += seconds
+            spent["others"] += seconds
+            loop.call_soon(loop.call_soon, ask, client)  # It has its answer, and asks again.
+
+    def poll() -> None:
+        polls.append(clock.now)
+        if clock.now < 20.0:
+            loop.call_soon(poll)
+        else:
+            loop.stop()
+
+    turns = ApplicationTurns(loop, queue, (), serve, lambda: False)
+    for client in others:
+        ask(client)
+    turns.go_on_later(stream)
+    loop.call_soon(poll)
+    loop.run_forever()
+    assert spent["others"] == pytest.approx(spent["stream"], rel=0.1)
+    assert seconds + 0.011 > max(after - before for before, after in pairwise(polls))
+
+
+def test_a_failure_keeps_nothing_waiting(loop: asyncio.AbstractEventLoop) -> None:
+    """What waits behind a connection that fails is served in the next turn."""
+    queue = WorkQueue(Limits(100), lambda _: None)
+    failing, next_one = (cast("Connection", SimpleNamespace()) for _ in range(2))
+
+    def serve(connection: "Connection") -> None:
+        if connection is failing:
+            raise LookupError("a bug")
+        loop.stop()
+
+    loop.set_exception_handler(lambda *_: None)
+    turns = ApplicationTurns(loop, queue, (), serve, lambda: False)
+    queue.put(failing)
+    queue.put(next_one)
+    turns.schedule()
+    loop.run_forever()
+    assert 0 == len(queue)
