@@ -52,7 +52,7 @@ def complete(_logger: object, level: str, event: Event) -> Event:
         if line.get(key) is None:
             line[key] = value
     # A caller's key with the name of one of ours gets an underscore, as names in Python do.
-    for theirs in filter(None, (bound, event)):
+    for theirs in (bound, event):
         for key, value in own.items():
             if key in theirs and not _is_same(theirs[key], value):
                 line[f"{key}_"] = theirs[key]

@@ -72,6 +72,7 @@ def forward_logger(name: str) -> None:
     if not any(isinstance(handler, _Forwarder) for handler in logging.getLogger().handlers):
         logger.handlers = [*logger.handlers, _Forwarder()]
         logger.propagate = False
+        logger.setLevel(logging.DEBUG)  # Not that of the root logger. LOG_LEVEL decides.
 
 
 def configure_unless_done(level: str, log_format: str) -> None:

@@ -8,11 +8,12 @@ from urllib.parse import unquote, urlsplit
 from app.settings import SettingError, read_choice, read_integer, read_text
 from app.version import __version__
 
+# The variable for all signals, and the one for traces alone, which wins.
+ALL, TRACES = "OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_"
 VARIABLES = (
-    *("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"),
-    *("OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_EXPORTER_OTLP_COMPRESSION", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"),
-    *("OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "OTEL_TRACES_EXPORTER", "OTEL_SDK_DISABLED"),
-    *("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"),
+    *(kind + name for name in ("ENDPOINT", "HEADERS", "TIMEOUT", "COMPRESSION", "PROTOCOL") for kind in (ALL, TRACES)),
+    *("OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"),
+    *("OTEL_TRACES_EXPORTER", "OTEL_SDK_DISABLED"),
 )
 PROTOCOL = "http/protobuf"
 COMPRESSIONS = ("none", "gzip")
@@ -44,14 +45,14 @@ class TraceSettings:
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "TraceSettings | None":
         """Read all settings, or raise SettingError for the first bad one; None if traces are not requested."""
-        collector = _url(environ, "OTEL_EXPORTER_OTLP_ENDPOINT")
+        collector = _url(environ, ALL + "ENDPOINT")
         settings = cls(
-            endpoint=_url(environ, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+            endpoint=_url(environ, TRACES + "ENDPOINT")
             or (f"{collector.removesuffix('/')}/v1/traces" if collector else ""),
-            headers=_headers(environ, "OTEL_EXPORTER_OTLP_HEADERS"),
+            headers=_headers(environ, _variable(environ, "HEADERS")),
             # In seconds, as in the Python SDK. The SDKs for other languages take milliseconds.
-            timeout=read_integer(environ, "OTEL_EXPORTER_OTLP_TIMEOUT", 10, 1, 600),
-            compression=read_choice(environ, "OTEL_EXPORTER_OTLP_COMPRESSION", "none", COMPRESSIONS),
+            timeout=read_integer(environ, _variable(environ, "TIMEOUT"), 10, 1, 600),
+            compression=read_choice(environ, _variable(environ, "COMPRESSION"), "none", COMPRESSIONS),
             resource=_resource(environ, "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SERVICE_NAME"),
             sampler=read_choice(environ, "OTEL_TRACES_SAMPLER", SAMPLERS[0], SAMPLERS),
             ratio=_ratio(environ, "OTEL_TRACES_SAMPLER_ARG"),
@@ -61,9 +62,12 @@ class TraceSettings:
         if not (settings.endpoint and has_exporter) or is_disabled:
             return None
         # Spans sent to a collector's port for gRPC would all be dropped, and only a warning a minute would say so.
-        own = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
-        read_choice(environ, own if environ.get(own) else "OTEL_EXPORTER_OTLP_PROTOCOL", PROTOCOL, (PROTOCOL,))
+        read_choice(environ, _variable(environ, "PROTOCOL"), PROTOCOL, (PROTOCOL,))
         return settings
+
+
+def _variable(environ: Mapping[str, str], name: str) -> str:
+    return (TRACES if environ.get(TRACES + name) else ALL) + name
 
 
 def _is_true(environ: Mapping[str, str], variable: str) -> bool:
@@ -79,12 +83,12 @@ def _url(environ: Mapping[str, str], variable: str) -> str:
     try:
         url = urlsplit(text)
         is_valid = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
-        if variable == "OTEL_EXPORTER_OTLP_ENDPOINT":  # The path of OTLP is appended to it.
+        if variable == ALL + "ENDPOINT":  # The path of OTLP is appended to it.
             is_valid = is_valid and not {"?", "#"} & {*text}
     except ValueError:
         is_valid = False
     if text and not (is_valid and text.isascii() and text.isprintable() and " " not in text):
-        path = "/v1/traces" if variable == "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" else ""
+        path = "/v1/traces" if variable == TRACES + "ENDPOINT" else ""
         raise SettingError(variable, text, f"a URL such as http://collector:4318{path}")
     return text
 

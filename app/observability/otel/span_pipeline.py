@@ -57,9 +57,10 @@ class SpanPipeline:
         shutdown = Thread(target=self._provider.shutdown, daemon=True)
         shutdown.start()
         shutdown.join(seconds)
-        if self.queue.unsent:
-            self._drops.add(self.queue.unsent, STOPPED)
         self._drops.end()
+        if unsent := self.queue.give_up():
+            self._drops.add(unsent, STOPPED)
+            self._drops.end()
 
 
 def _sampler(settings: TraceSettings) -> sampling.Sampler:

@@ -34,6 +34,7 @@ class SpanQueue(BatchSpanProcessor):
         self._drops = drops
         self._lock = Lock()
         self.unsent = 0
+        self._is_over = False
 
     def on_end(self, span: ReadableSpan | RequestSpan) -> None:
         """Queue a span, or drop it if there is no room."""
@@ -45,9 +46,17 @@ class SpanQueue(BatchSpanProcessor):
         else:
             self._drops.add(1, QUEUE_FULL)
 
+    def give_up(self) -> int:
+        """Account for what is unsent as dropped, whatever becomes of it; return the number of spans."""
+        with self._lock:
+            self._is_over = True
+            return self.unsent
+
     def settle(self, spans: int, failure: str | None) -> None:
         """Account for a batch that was sent, or dropped because of a failure."""
         with self._lock:
+            if self._is_over:
+                return
             self.unsent -= spans
         if failure is not None:
             self._drops.add(spans, failure)

@@ -9,6 +9,11 @@ from app.settings import SettingError
 from app.version import __version__
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+GENERAL = {
+    "OTEL_EXPORTER_OTLP_HEADERS": "a=a",
+    "OTEL_EXPORTER_OTLP_TIMEOUT": "20",
+    "OTEL_EXPORTER_OTLP_COMPRESSION": "none",
+}
 PAIRS = "pairs such as deployment.environment.name=production, with commas between them"
 HEADERS = "pairs such as api-key=secret, with commas between them"
 SAMPLERS = [
@@ -99,6 +104,9 @@ def test_endpoint(environ: dict[str, str], expected: str) -> None:
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "1", "timeout", 1),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "600", "timeout", 600),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip", "compression", "gzip"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=c", "headers", {"a": "c"}),
+        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "30", "timeout", 30),
+        ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip", "compression", "gzip"),
         ("OTEL_TRACES_SAMPLER_ARG", "0", "ratio", 0.0),
         ("OTEL_TRACES_SAMPLER_ARG", "0.25", "ratio", 0.25),
         ("OTEL_TRACES_SAMPLER_ARG", ".5", "ratio", 0.5),
@@ -109,8 +117,8 @@ def test_endpoint(environ: dict[str, str], expected: str) -> None:
     ],
 )
 def test_accepted(variable: str, value: str, member: str, expected: Any) -> None:
-    """A good value is taken over."""
-    assert expected == getattr(read(**{variable: value}), member)
+    """A good value is taken over; one for traces alone wins."""
+    assert expected == getattr(read(**GENERAL | {variable: value}), member)
 
 
 @pytest.mark.parametrize(

@@ -82,12 +82,13 @@ def test_an_application_that_configures_logging(
     logger = logging.getLogger(name)
     for other in map(logging.getLogger, logging.root.manager.loggerDict):
         monkeypatch.setattr(other, "disabled", other.disabled)  # Enabled again after the test.
-    logging.config.dictConfig({"version": 1, "root": {"level": "INFO", "handlers": []}})
+    monkeypatch.setattr(logger, "level", logger.level)
+    logging.config.dictConfig({"version": 1, "root": {"level": "WARNING", "handlers": []}})
     hooks = make_hooks()
     assert logger.disabled
     hooks.on_starting(ARBITER)
-    logger.error("failed")
-    assert ("error", "failed", name) == tuple(log_lines.json[-1][key] for key in ("level", "event", "logger"))
+    logger.info("told")
+    assert ("info", "told", name) == tuple(log_lines.json[-1][key] for key in ("level", "event", "logger"))
     hooks.on_exit(None)
 
 

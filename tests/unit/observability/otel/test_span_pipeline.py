@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from opentelemetry import trace
@@ -10,6 +11,9 @@ from prometheus_client import REGISTRY
 from app.observability.otel.span_pipeline import SpanPipeline
 from app.observability.trace_settings import TraceSettings
 from tests.support.collector import LATE, Answer, Collector
+
+if TYPE_CHECKING:
+    from tests.support.log_lines import Lines
 
 Make = Callable[..., tuple[SpanPipeline, trace.Tracer]]
 
@@ -55,7 +59,8 @@ def test_samplers(make: Make, collector: Collector, sampler: str, expected: list
 def test_what_is_sent(make: Make, collector: Collector, compression: str) -> None:
     """Headers, compression and resource are those of the settings."""
     pipeline, tracer = make(
-        OTEL_EXPORTER_OTLP_HEADERS="api-key=a%20b",
+        OTEL_EXPORTER_OTLP_HEADERS="api-key=general",
+        OTEL_EXPORTER_OTLP_TRACES_HEADERS="api-key=a%20b",
         OTEL_EXPORTER_OTLP_COMPRESSION=compression,
         OTEL_RESOURCE_ATTRIBUTES="deployment.environment.name=test",
         OTEL_SERVICE_NAME="shop",
@@ -75,6 +80,22 @@ def test_the_end_does_not_wait_for_long(make: Make, collector: Collector) -> Non
     tracer.start_span("a").end()
     pipeline.stop(0.01)
     assert before + 1 == REGISTRY.get_sample_value("otel_spans_dropped_total")
+    # Its thread goes on, and must not count what has been counted.
+    pipeline.queue.settle(1, "refused")
+    assert before + 1 == REGISTRY.get_sample_value("otel_spans_dropped_total")
+
+
+def test_the_end_tells_why_each_was_dropped(make: Make, collector: Collector, log_lines: "Lines") -> None:
+    """Spans that were refused since the last line are not said to be unsent."""
+    collector.default = LATE
+    pipeline, tracer = make()
+    for reason in ("first", "refused"):
+        pipeline.queue.unsent += 1
+        pipeline.queue.settle(1, reason)
+    tracer.start_span("a").end()
+    pipeline.stop(0.01)
+    expected = ["first", "refused", "the worker has stopped before they were sent"]
+    assert expected == [line["reason"] for line in log_lines.json if line["event"] == "spans dropped"]
 
 
 def test_a_reset_is_tried_again(make: Make, collector: Collector) -> None:
