@@ -57,7 +57,7 @@ COPY tests/requirements.lock tests/
 RUN test -z "$TEST" || python3 -m pip --python /opt/venv install --no-cache-dir --no-deps --only-binary :all: \
     --require-hashes --requirement tests/requirements.lock
 COPY . ./
-RUN if [ -n "$TEST" ]; then /opt/venv/bin/python -m pytest --numprocesses 2; \
+RUN if [ -n "$TEST" ]; then /opt/venv/bin/python -m pytest --numprocesses 3 --dist worksteal; \
     else echo "tests skipped: --build-arg TEST=yes runs them"; fi
 
 

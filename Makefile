@@ -32,10 +32,10 @@ dev: $(VENV)/.installed ## serve on port 5000 (PORT) with Flask's own server: it
 	@$(BIN)/flask --app app run --debug --port "$${PORT:-5000}"
 
 test: $(VENV)/.installed-tests ## run the tests that need nothing but Python
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal --cov --cov-report term
 
 test-unit: $(VENV)/.installed-tests ## run the unit tests, at each save (half a minute)
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/unit
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal tests/unit
 
 test-resilience: $(VENV)/.installed-tests ## run the long attacks and faults: floods, crowds, shortages, kills (minutes)
 	$(BIN)/python -m pytest --verbose --durations=10 tests/resilience/test_*.py

@@ -72,13 +72,17 @@ haproxy() { # starts as haproxy does: not as root, with a stop that lets request
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT INT TERM
+pids=
 for base in "${@:-official trixie bookworm prometheus haproxy}"; do
     for name in $base; do
         docker image inspect "standin:$name" >/dev/null 2>&1 && continue
         case $name in
-            official | prometheus | haproxy) "$name" ;;
-            trixie | bookworm) debian "$name" ;;
+            official | prometheus | haproxy) "$name" & ;;
+            trixie | bookworm) debian "$name" & ;;
             *) echo "unknown base: $name" >&2 && exit 64 ;;
         esac
+        pids="$pids $!"
     done
 done
+# Beside each other: one compiles for minutes while the others wait for packages.
+for pid in $pids; do wait "$pid"; done
