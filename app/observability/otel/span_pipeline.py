@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from threading import Thread
 
+import requests
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -42,6 +43,7 @@ class SpanPipeline:
             headers=settings.headers,
             timeout=settings.timeout,
             compression=COMPRESSIONS[settings.compression],
+            session=_session(),
         )
         self._drops = SpanDrops(folder)
         resource = HashedResource(settings.resource)
@@ -61,6 +63,19 @@ class SpanPipeline:
         if unsent := self.queue.give_up():
             self._drops.add(unsent, STOPPED)
             self._drops.end()
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    session.hooks["response"] = [_refuse_redirect]
+    return session
+
+
+def _refuse_redirect(response: requests.Response, **_: object) -> None:
+    # The exporter does not follow it, and takes it for a success.
+    if response.is_redirect:
+        target = response.headers["Location"]
+        raise requests.HTTPError(f"{response.status_code} {response.reason}, redirected to {target}")
 
 
 def _sampler(settings: TraceSettings) -> sampling.Sampler:

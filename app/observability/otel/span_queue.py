@@ -70,9 +70,12 @@ class _Batches(SpanExporter):
         self._resource = resource
         self._exporter = exporter
         self._errors = _LastError()
-        log = logging.getLogger("opentelemetry.exporter")
+        log = logging.getLogger(type(exporter).__module__)
         log.handlers = [self._errors]
         log.propagate = False
+        # dictConfig() in the application disables loggers that exist, and may give the root logger another level.
+        log.disabled = False
+        log.setLevel(logging.WARNING)
 
     def export(self, spans: Sequence[ReadableSpan | RequestSpan]) -> SpanExportResult:
         result = self._exporter.export([self._read(span) for span in spans])

@@ -82,7 +82,8 @@ def test_an_application_that_configures_logging(
     logger = logging.getLogger(name)
     for other in map(logging.getLogger, logging.root.manager.loggerDict):
         monkeypatch.setattr(other, "disabled", other.disabled)  # Enabled again after the test.
-    monkeypatch.setattr(logger, "level", logger.level)
+    for changed in (logger, logging.root):
+        monkeypatch.setattr(changed, "level", changed.level)
     logging.config.dictConfig({"version": 1, "root": {"level": "WARNING", "handlers": []}})
     hooks = make_hooks()
     assert logger.disabled

@@ -1,5 +1,7 @@
 """The pipeline: samplers, headers, compression, and the end."""
 
+import logging
+import logging.config
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,3 +107,29 @@ def test_a_reset_is_tried_again(make: Make, collector: Collector) -> None:
     tracer.start_span("a").end()
     pipeline.stop(20.0)
     assert (["a"], 2) == ([span.name for span in collector.spans], len(collector.received))
+
+
+def test_a_redirect_is_no_success(make: Make, collector: Collector, log_lines: "Lines") -> None:
+    """Spans sent to a port that wants HTTPS, or a login, are dropped, and the line says where it points."""
+    collector.default = Answer(307, {"Location": "https://collector/"})
+    pipeline, tracer = make()
+    tracer.start_span("a").end()
+    pipeline.stop(20.0)
+    reason = "Failed to export spans batch code: None, reason: 307 Temporary Redirect, redirected to https://collector/"
+    assert [(1, reason)] == [(line["spans"], line["reason"]) for line in log_lines.json if "spans" in line]
+
+
+def test_an_application_that_disables_loggers(
+    make: Make, collector: Collector, log_lines: "Lines", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dictConfig() does so by default; the reason for dropped spans is still known."""
+    for other in map(logging.getLogger, logging.root.manager.loggerDict):
+        monkeypatch.setattr(other, "disabled", other.disabled)  # Enabled again after the test.
+    monkeypatch.setattr(logging.root, "level", logging.root.level)
+    logging.config.dictConfig({"version": 1, "root": {"level": "CRITICAL"}})
+    collector.default = Answer(400)
+    pipeline, tracer = make()
+    tracer.start_span("a").end()
+    pipeline.stop(20.0)
+    reason = "Failed to export spans batch code: 400, reason: Bad Request"
+    assert [(1, reason)] == [(line["spans"], line["reason"]) for line in log_lines.json if "spans" in line]
