@@ -27,8 +27,8 @@ class ApplicationTurns:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        requests: WorkQueue | tuple[()],
-        probes: WorkQueue | tuple[()],
+        requests: WorkQueue,
+        probes: WorkQueue,
         go_on: Callable[[Connection], None],
         is_opening: Callable[[], bool],
     ) -> None:
@@ -51,6 +51,11 @@ class ApplicationTurns:
         if not (self._is_scheduled or self.is_running):
             self._is_scheduled = True
             self._loop.call_soon(self._run)
+
+    def close(self) -> None:
+        """End the responses whose clients are gone, after the last turn."""
+        for _ in range(len(self._ready)):
+            self._go_on(self._ready.popleft())
 
     def _run(self) -> None:
         began = time.monotonic()

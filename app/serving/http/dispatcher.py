@@ -42,9 +42,7 @@ class Dispatcher:
         # Probes have a thread of their own: an application's hook may wait for a database in each request.
         pools = [(threads, self.queue), (1, self.urgent)] if threads > 1 else []
         self._pools = [(ThreadPool(loop, size, self._finish, self._fill_pools), queue) for size, queue in pools]
-        # Where threads run the application, the event loop only goes on with responses whose clients read slowly.
-        requests, probes = ((), ()) if pools else (self.queue, self.urgent)
-        self._turns = ApplicationTurns(loop, requests, probes, self._go_on, is_opening)
+        self._turns = ApplicationTurns(loop, self.queue, self.urgent, self._go_on, is_opening)
         self._wake = self._fill_pools if pools else self._turns.schedule
 
     def opened(self, connection: Connection) -> None:
@@ -52,14 +50,12 @@ class Dispatcher:
         self._connections.add(connection)
 
     def closed(self, connection: Connection) -> None:
-        """Remove a closed connection, and end the response that was being sent."""
+        """Remove a closed connection, and let the application end the response that was being sent."""
         self._connections.remove(connection)
         self.queue.discard(connection)
         self.urgent.discard(connection)
         self._service.count_connections(-1)
-        response, connection.response = connection.response, None
-        if response is not None:
-            response.close(connection.cut_reason)
+        self._go_on_later(connection)
 
     def received_head(self, connection: Connection, now: float) -> None:
         """Reject a request before its body arrives, if others have waited too long."""
@@ -90,7 +86,7 @@ class Dispatcher:
 
     def drained(self, connection: Connection) -> None:
         """Continue a response whose client has read what was sent."""
-        self._turns.go_on_later(connection)
+        self._go_on_later(connection)
 
     def look_after(self, now: float) -> None:
         """Reject requests that have waited too long and would wait longer, because views occupy all threads."""
@@ -109,7 +105,8 @@ class Dispatcher:
         return all(pool.is_idle for pool, _ in self._pools)
 
     def close(self) -> None:
-        """Abandon what still runs in threads."""
+        """End the responses whose clients are gone, and abandon what still runs in threads."""
+        self._turns.close()
         for pool, _ in self._pools:
             pool.close()
 
@@ -126,20 +123,29 @@ class Dispatcher:
         connection.respond()
         return Response(self._service.application, environ, keep_alive=keep_alive, is_aborted=self._service.is_aborted)
 
+    def _go_on_later(self, connection: Connection) -> None:
+        # Never here: the application would run, if only the end of a generator, while asyncio sees a running loop. For
+        # threads, it would also hold up the event loop.
+        if self._pools and connection.response is not None:
+            response, connection.response = connection.response, None
+            self._pools[0][0].run(connection, response)
+        elif connection.response is not None:
+            self._turns.go_on_later(connection)
+
     def _go_on(self, connection: Connection) -> None:
         response = connection.response or self._begin(connection)
         if response is None:  # The client has gone, or has had its answer.
             return
         connection.response = response  # Not set in a pool, whose thread closes the response.
         try:
-            while not response.is_exhausted:
+            while not (response.is_exhausted or connection.is_closed):
                 piece = response.read()
                 if response.is_exhausted:
                     response.close()
                 if piece:
                     connection.send(piece)
-                if connection.is_paused or connection.state is State.CLOSED:
-                    return  # drained() continues, or closed() has ended the response.
+                if connection.is_paused or connection.is_closed:
+                    return  # drained() or closed() continues.
                 if not (response.is_complete or response.is_exhausted):
                     self._turns.go_on_later(connection)
                     return
@@ -149,7 +155,7 @@ class Dispatcher:
                 raise
             self._finish(connection, response, error)
         else:
-            response.close()
+            response.close(connection.cut_reason)
             self._finish(connection, response, None)
 
     def _finish(self, connection: Connection, response: Response, failure: BaseException | None) -> None:

@@ -31,6 +31,10 @@ class ReadyResponses:
         """Add a response, behind the others."""
         self._connections.append(connection)
 
+    def popleft(self) -> Connection:
+        """Remove and return the first."""
+        return self._connections.popleft()
+
     def run(self, go_on: Callable[[Connection], None], requests_took: float, requests: Sized, end: float) -> None:
         """Make pieces until they have had as much time as requests, or until `end`; if no requests wait, one piece."""
         self._credit += requests_took

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from app.serving.http.connection import Connection
 from app.serving.http.rejection import Rejection
 from app.serving.http.request import BODY_BYTES, STARTED_AT, make_environ
-from app.serving.http.response import Response, date_line
+from app.serving.http.response import Response
+from app.serving.http.response_head import date_line
 from app.serving.http.service import Service
 from app.serving.http.state import State
 

@@ -4,10 +4,11 @@ import io
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from email.utils import formatdate
-from functools import lru_cache, partial
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
+
+from app.serving.http.response_head import check_head, date_line
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication, WSGIEnvironment
@@ -60,7 +61,7 @@ class Response:
         return self.has_begun and self._remaining == 0
 
     def read(self) -> bytes | None:
-        """Return the next bytes to send, or None when all have been returned. Raises what the application raises.
+        """Return the next bytes, if any, or None when all have been returned. Raises what the application raises.
 
         If the last bytes are few, `is_exhausted` is true as soon as they are returned. Close the response before they
         are sent: a request that a client sees answered is then logged and counted, even if the worker is killed the
@@ -104,8 +105,9 @@ class Response:
         for piece in self._pieces:
             if self.has_begun and self._remaining == 0:
                 break  # More than Content-Length promised, or the body of a response to HEAD.
-            if piece:
-                return self._frame(piece, len(piece) if _has_one_piece(self._iterable) else None)
+            # An empty piece too is returned: a generator that waits for something may yield many, and others have
+            # their turn in between.
+            return self._frame(piece, len(piece) if _has_one_piece(self._iterable) else None) if piece else b""
         return self._finish()
 
     def _start_response(
@@ -116,12 +118,7 @@ class Response:
         if not exc_info and self._status:
             raise AssertionError("start_response was called twice, without exc_info")
         # Checked here, inside the application, so that its own measurements include the error.
-        text = status + "".join([name + value for name, value in headers])
-        if "\n" in text or "\r" in text:
-            raise ValueError("a line break in a header of the response")
-        text.encode("latin-1")
-        if not all(value.isdecimal() for name, value in headers if name.lower() == "content-length"):
-            raise ValueError("a Content-Length that is no number")
+        check_head(status, headers)
         self._status, self._headers = status, headers
         return self._written.append
 
@@ -193,9 +190,3 @@ class Response:
 
 def _has_one_piece(response: Iterable[bytes] | None) -> bool:
     return isinstance(response, list | tuple) and len(response) == 1
-
-
-@lru_cache(maxsize=1)
-def date_line(second: int) -> str:
-    """Return the Date field of a response that is made in this second of the epoch."""
-    return f"Date: {formatdate(second, usegmt=True)}"

@@ -39,7 +39,7 @@ def test_clients_that_never_stop_coming(
         passed[-1] += 1
         return True
 
-    turns = ApplicationTurns(loop, queue, (), serve, open_one)
+    turns = ApplicationTurns(loop, queue, WorkQueue(Limits(100), lambda _: None), serve, open_one)
     for _ in range(3):
         queue.put(cast("Connection", cast("Any", object())))
     turns.schedule()
@@ -81,7 +81,7 @@ def test_pieces_get_as_much_time_as_requests(
         else:
             loop.stop()
 
-    turns = ApplicationTurns(loop, queue, (), serve, lambda: False)
+    turns = ApplicationTurns(loop, queue, WorkQueue(Limits(100), lambda _: None), serve, lambda: False)
     for client in others:
         ask(client)
     turns.go_on_later(stream)
@@ -102,7 +102,7 @@ def test_a_failure_keeps_nothing_waiting(loop: asyncio.AbstractEventLoop) -> Non
         loop.stop()
 
     loop.set_exception_handler(lambda *_: None)
-    turns = ApplicationTurns(loop, queue, (), serve, lambda: False)
+    turns = ApplicationTurns(loop, queue, WorkQueue(Limits(100), lambda _: None), serve, lambda: False)
     queue.put(failing)
     queue.put(next_one)
     turns.schedule()

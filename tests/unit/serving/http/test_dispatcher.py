@@ -1,5 +1,6 @@
 """The dispatcher: when the application is called for a request, and what comes of its response."""
 
+import asyncio
 import signal
 import socket
 import struct
@@ -169,6 +170,91 @@ def test_a_client_that_goes_away_while_it_is_answered(serve: Serve, application:
     client.close()
     server.wait_until(lambda: "closed" in application.log)
     assert ["/stream-large", "piece 0", "closed"] == application.log
+
+
+def test_a_client_that_goes_away_finds_no_running_loop(serve: Serve) -> None:
+    """What a generator does at its end may use asyncio as views do, although the event loop found the client gone."""
+    ended: list[int] = []
+
+    async def clean_up() -> int:
+        return 7
+
+    def pieces() -> Iterator[bytes]:
+        try:
+            while True:
+                yield LARGE
+        finally:
+            ended.append(asyncio.run(clean_up()))
+
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return pieces()
+
+    server = serve(application)
+    client = server.client()
+    client.send(GET % b"/")
+    client.take(1)
+    client.close()
+    server.wait_until(lambda: ended == [7])
+
+
+def test_a_slow_reader_holds_up_no_event_loop(serve: Serve) -> None:
+    """With threads, the end of a response runs in one of them, also where its client took the answer late."""
+    threads: list[str] = []
+
+    class Body(list[bytes]):
+        def close(self) -> None:
+            threads.append(threading.current_thread().name)
+
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return Body([LARGE])
+
+    server = serve(application, threads=2)
+    reader, leaver = server.client(), server.client()
+    for client in (reader, leaver):
+        client.send(GET % b"/")
+        client.take(1)
+    leaver.close()
+    server.wait_until(lambda: len(threads) == 1)
+    reader.take(len(LARGE))
+    server.wait_until(lambda: len(threads) == 2)
+    assert all(name.startswith("application") for name in threads)
+
+
+def test_ends_take_turns_with_others(serve: Serve, application: Application) -> None:
+    """Clients that leave at once hold up no request by what their streams do at their end."""
+    log: list[str] = []
+
+    def pieces() -> Iterator[bytes]:
+        try:
+            while True:
+                yield LARGE
+        finally:
+            log.append("end")
+
+    def streaming(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/endless":
+            start_response("200 OK", [])
+            return pieces()
+        log.append(environ["PATH_INFO"])
+        return application(environ, start_response)
+
+    server = serve(streaming)
+    busy, other, *leaving = [server.client() for _ in range(10)]
+    other.ask(GET % b"/before")
+    for client in leaving:
+        client.send(GET % b"/endless")
+        client.take(1)
+    busy.send(GET % b"/wait")
+    assert application.entered.acquire(timeout=20)
+    for client in leaving:
+        client.close()
+    other.send(GET % b"/other")
+    application.gate.set()
+    assert b"/other" == other.receive().body
+    server.wait_until(lambda: log.count("end") == 8)
+    assert "end" == log[-1]
 
 
 def test_a_client_that_goes_away_before_it_is_served(serve: Serve, application: Application) -> None:

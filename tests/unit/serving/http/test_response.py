@@ -277,15 +277,21 @@ def never_start(_environ: dict[str, Any], _start_response: Callable[..., Any]) -
     return [b"x"]
 
 
+CONTROL = "a line break or a null character in a header of the response"
+
+
 @pytest.mark.parametrize(
     ("application", "error", "text"),
     [
         (start_twice, AssertionError, "start_response was called twice, without exc_info"),
         (never_start, AssertionError, "the application has not called start_response"),
-        (answering([], ("X-A", "a\nb")), ValueError, "a line break in a header of the response"),
-        (answering([], ("X-A", "a\r\nSet-Cookie: b")), ValueError, "a line break in a header of the response"),
-        (answering([], ("X-A\r", "a")), ValueError, "a line break in a header of the response"),
-        (answering([], status="200 OK\r\nX-A: b"), ValueError, "a line break in a header of the response"),
+        (answering([], ("X-A", "a\nb")), ValueError, CONTROL),
+        (answering([], ("X-A", "a\r\nSet-Cookie: b")), ValueError, CONTROL),
+        (answering([], ("X-A\r", "a")), ValueError, CONTROL),
+        (answering([], status="200 OK\r\nX-A: b"), ValueError, CONTROL),
+        (answering([], ("X-A", "a\0b")), ValueError, CONTROL),
+        (answering([], ("X A", "a")), ValueError, "a header of the response whose name is no token"),
+        (answering([], ("", "a")), ValueError, "a header of the response whose name is no token"),
     ],
 )
 def test_what_is_no_wsgi(application: Callable[..., Any], error: type[Exception], text: str) -> None:
@@ -294,6 +300,17 @@ def test_what_is_no_wsgi(application: Callable[..., Any], error: type[Exception]
     with pytest.raises(error, match=re.escape(text)):
         response.read()
     assert not response.has_begun
+
+
+def test_empty_pieces() -> None:
+    """They are no end: a generator that yields nothing, while it waits, lets the server do something else."""
+    response = response_to(answering(iter([b"", b"a", b"", b""])))
+    first = response.read()
+    assert (b"", False) == (first, response.has_begun)
+    data = response.read()
+    assert data is not None
+    assert data.endswith(b"1\r\na\r\n")
+    assert [b"", b"", b"0\r\n\r\n", None] == [response.read() for _ in range(4)]
 
 
 def test_a_body_that_fails() -> None:
