@@ -97,7 +97,8 @@ def _headers(environ: Mapping[str, str], variable: str) -> dict[str, str]:
     headers = _pairs(environ.get(variable) or "")
     # Do not show even a bad value: it may be a password.
     if headers is None or not all(
-        _TOKEN.fullmatch(name) and value.isascii() and value.isprintable() for name, value in headers.items()
+        _TOKEN.fullmatch(name) and value.isascii() and value.isprintable() and value == value.strip()
+        for name, value in headers.items()
     ):
         raise SettingError(variable, "(not shown)", "pairs such as api-key=secret, with commas between them")
     return headers

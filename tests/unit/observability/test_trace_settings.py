@@ -184,7 +184,17 @@ def test_rejected(variable: str, value: str, accepted: str, others: dict[str, st
 
 
 @pytest.mark.parametrize(
-    "value", ["secret", "=secret", "a b=secret", "a=secret%0Ax: y", "a=secret,\u00e4=b", "a=\u00e4"]
+    "value",
+    [
+        "secret",
+        "=secret",
+        "a b=secret",
+        "a=secret%0Ax: y",
+        "a=secret,\u00e4=b",
+        "a=\u00e4",
+        "a=%20secret",
+        "a=secret%20",
+    ],
 )
 def test_rejected_headers_are_not_shown(value: str) -> None:
     """What is to be a header is refused without being told: it may hold a password."""
