@@ -18,6 +18,7 @@ from app.serving.http.thread_pool import ThreadPool
 from app.serving.http.work_queue import WorkQueue
 
 STOPPING = "the server is shutting down"
+CROWDED = "overloaded: too many connections"
 
 
 class Dispatcher:
@@ -76,6 +77,9 @@ class Dispatcher:
             self.rejected(connection, Rejection(503, STOPPING))
         elif queue is self.queue and queue.is_late(now):
             self.rejected(connection, Rejection(503, queue.late))
+        elif queue is self.queue and not self._connections.has_room_beyond:
+            # None could be evicted: clients read their answers. 3,000 of them read endless streams beside each other.
+            self.rejected(connection, Rejection(503, CROWDED))
         else:
             queue.put(connection)
             self._wake()

@@ -9,13 +9,11 @@ from functools import partial
 from app.serving.http.acceptor import Acceptor
 from app.serving.http.connection import Connection
 from app.serving.http.connection_table import ConnectionTable
-from app.serving.http.dispatcher import STOPPING, Dispatcher
+from app.serving.http.dispatcher import CROWDED, STOPPING, Dispatcher
 from app.serving.http.limits import Limits
 from app.serving.http.rejection import Rejection
 from app.serving.http.service import Service
 from app.serving.http.state import State
-
-CROWDED = "overloaded: too many connections"
 
 # A client that connected or was answered a moment ago is evicted last: its request may be on the way.
 UNTOUCHED_SECONDS = 0.5

@@ -622,6 +622,30 @@ def test_answers_that_are_not_read_hold_no_place(serve: Serve, application: Appl
     assert [] == server.rejections
 
 
+def test_more_streams_than_connections(serve: Serve, application: Application) -> None:
+    """Clients that read long streams are not evicted, but others than probes get no more beside an eighth more."""
+
+    def streaming(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/endless":
+            return application(environ, start_response)
+        start_response("200 OK", [])
+        return (time.sleep(0.001) or b"x" for _ in count())
+
+    server = serve(streaming, limits=Limits(100, connections=8), is_urgent={"/probe"}.__contains__)
+    reading = []
+    for _ in range(9):
+        reading.append(server.client())
+        reading[-1].send(GET % b"/endless")
+        reading[-1].take(1)
+    answer = server.client().ask(GET % b"/next")
+    assert (503, b"overloaded: too many connections") == (answer.status, answer.body)
+    assert b"/probe" == server.client().ask(GET % b"/probe").body
+    for client in reading:
+        client.close()
+    server.wait_until(lambda: server.connections <= 2)
+    assert b"/next" == server.client().ask(GET % b"/next").body
+
+
 @pytest.mark.parametrize(("method", "body"), [("GET", b"unknown"), ("HEAD", b"")])
 def test_rejection(serve: Serve, application: Application, method: str, body: bytes) -> None:
     """What a request is rejected for is sent as the service puts it, with what is known of the request."""

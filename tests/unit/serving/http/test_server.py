@@ -192,9 +192,11 @@ def test_a_waiting_request_gives_its_descriptor(crowd: tuple["Running", list[Cli
     assert [b"", b""] == [rest_of(client) for client in clients[-2:]]
 
 
-def test_a_client_is_served_where_none_gives_way(serve: Serve) -> None:
-    """Where there is no room at all, a new client comes in all the same."""
-    assert b"/path" == serve(answer, limits=limits(connections=0)).client().ask(GET % b"path").body
+def test_a_probe_is_served_where_none_gives_way(serve: Serve) -> None:
+    """Where there is no room at all, a new client comes in all the same: it may be a probe."""
+    server = serve(answer, limits=limits(connections=0), is_urgent={"/probe"}.__contains__)
+    assert b"/probe" == server.client().ask(GET % b"probe").body
+    assert 503 == server.client().ask(GET % b"path").status
 
 
 def test_stop(serve: Serve) -> None:
