@@ -16,6 +16,11 @@ VARIABLES = (
     *("OTEL_TRACES_EXPORTER", "OTEL_SDK_DISABLED"),
 )
 PROTOCOL = "http/protobuf"
+# OpenTelemetry reads these itself: they name a package that makes the connections.
+CREDENTIAL_PROVIDERS = (
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER",
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER",
+)
 COMPRESSIONS = ("none", "gzip")
 SAMPLERS = (
     *("parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"),
@@ -41,6 +46,7 @@ class TraceSettings:
     resource: Mapping[str, str]
     sampler: str
     ratio: float
+    has_credential_provider: bool
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "TraceSettings | None":
@@ -56,6 +62,7 @@ class TraceSettings:
             resource=_resource(environ, "OTEL_RESOURCE_ATTRIBUTES", "OTEL_SERVICE_NAME"),
             sampler=read_choice(environ, "OTEL_TRACES_SAMPLER", SAMPLERS[0], SAMPLERS),
             ratio=_ratio(environ, "OTEL_TRACES_SAMPLER_ARG"),
+            has_credential_provider=any(environ.get(name) for name in CREDENTIAL_PROVIDERS),
         )
         has_exporter = read_choice(environ, "OTEL_TRACES_EXPORTER", "otlp", ("otlp", "none")) == "otlp"
         is_disabled = _is_true(environ, "OTEL_SDK_DISABLED")

@@ -1,4 +1,4 @@
-"""Dropped spans: counts all of them, and logs one line a minute, and one at the end."""
+"""Dropped spans: counts all of them, and logs one line a minute, and the rest at the end."""
 
 import fcntl
 import logging

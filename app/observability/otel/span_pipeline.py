@@ -43,7 +43,7 @@ class SpanPipeline:
             headers=settings.headers,
             timeout=settings.timeout,
             compression=COMPRESSIONS[settings.compression],
-            session=_session(),
+            session=None if settings.has_credential_provider else _session(),
         )
         self._drops = SpanDrops(folder)
         resource = HashedResource(settings.resource)
@@ -59,8 +59,9 @@ class SpanPipeline:
         shutdown = Thread(target=self._provider.shutdown, daemon=True)
         shutdown.start()
         shutdown.join(seconds)
+        unsent = self.queue.give_up()
         self._drops.end()
-        if unsent := self.queue.give_up():
+        if unsent:
             self._drops.add(unsent, STOPPED)
             self._drops.end()
 
@@ -73,8 +74,8 @@ def _session() -> requests.Session:
 
 def _refuse_redirect(response: requests.Response, **_: object) -> None:
     # The exporter does not follow it, and takes it for a success.
-    if response.is_redirect:
-        target = response.headers["Location"]
+    if 300 <= response.status_code < 400:  # noqa: PLR2004 - redirections
+        target = response.headers.get("Location", "nowhere").split("?")[0]  # A token may follow.
         raise requests.HTTPError(f"{response.status_code} {response.reason}, redirected to {target}")
 
 

@@ -70,12 +70,12 @@ class _Batches(SpanExporter):
         self._resource = resource
         self._exporter = exporter
         self._errors = _LastError()
-        log = logging.getLogger(type(exporter).__module__)
+        log = logging.getLogger("opentelemetry.exporter")
         log.handlers = [self._errors]
         log.propagate = False
-        # dictConfig() in the application disables loggers that exist, and may give the root logger another level.
-        log.disabled = False
         log.setLevel(logging.WARNING)
+        # dictConfig() in the application disables loggers that exist.
+        logging.getLogger(type(exporter).__module__).disabled = False
 
     def export(self, spans: Sequence[ReadableSpan | RequestSpan]) -> SpanExportResult:
         result = self._exporter.export([self._read(span) for span in spans])

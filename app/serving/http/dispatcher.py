@@ -43,6 +43,9 @@ class Dispatcher:
         # Probes have a thread of their own: an application's hook may wait for a database in each request.
         pools = [(threads, self.queue), (1, self.urgent)] if threads > 1 else []
         self._pools = [(ThreadPool(loop, size, self._finish, self._fill_pools), queue) for size, queue in pools]
+        # So have the ends of responses that their clients took late, or not at all: behind views they would keep the
+        # connection and the memory of the request, and before them they would keep requests waiting.
+        self._ends = ThreadPool(loop, 1, self._finish, lambda: None) if pools else None
         self._turns = ApplicationTurns(loop, self.queue, self.urgent, self._go_on, is_opening)
         self._wake = self._fill_pools if pools else self._turns.schedule
 
@@ -106,13 +109,15 @@ class Dispatcher:
     @property
     def is_idle(self) -> bool:
         """Whether no thread runs the application."""
-        return all(pool.is_idle for pool, _ in self._pools)
+        return all(pool.is_idle for pool, _ in self._pools) and (self._ends is None or self._ends.is_idle)
 
     def close(self) -> None:
         """End the responses whose clients are gone, and abandon what still runs in threads."""
         self._turns.close()
+        if self._ends is not None:
+            self._ends.close(wait=True)
         for pool, _ in self._pools:
-            pool.close()
+            pool.close(wait=False)
 
     def _begin(self, connection: Connection) -> Response | None:
         if connection.state is not State.WAITING:
@@ -128,19 +133,20 @@ class Dispatcher:
         return Response(self._service.application, environ, keep_alive=keep_alive, is_aborted=self._service.is_aborted)
 
     def _go_on_later(self, connection: Connection) -> None:
-        # Never here: the application would run, if only the end of a generator, while asyncio sees a running loop. For
-        # threads, it would also hold up the event loop.
-        if self._pools and connection.response is not None:
-            response, connection.response = connection.response, None
-            self._pools[0][0].run(connection, response)
-        elif connection.response is not None:
+        # Never here: the application would run, if only the end of a generator, while asyncio sees a running loop, and
+        # hold up the event loop.
+        response = connection.response
+        if response is not None and self._ends is not None:
+            connection.response = None
+            self._ends.run(connection, response)
+        elif response is not None:
             self._turns.go_on_later(connection)
 
     def _go_on(self, connection: Connection) -> None:
         response = connection.response or self._begin(connection)
         if response is None:  # The client has gone, or has had its answer.
             return
-        connection.response = response  # Not set in a pool, whose thread closes the response.
+        connection.response = response  # For drained() and closed().
         try:
             while not (response.is_exhausted or connection.is_closed):
                 piece = response.read()
@@ -155,7 +161,7 @@ class Dispatcher:
                     return
         except BaseException as error:  # SystemExit too: whatever a view raises ends only its own request.
             response.close(failure=error)
-            if self._service.is_aborted():
+            if isinstance(error, SystemExit) and self._service.is_aborted():
                 raise
             self._finish(connection, response, error)
         else:

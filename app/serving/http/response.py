@@ -88,8 +88,8 @@ class Response:
     def _end_by(self, function: Callable[[], object]) -> None:
         try:
             function()
-        except BaseException:  # SystemExit too: whatever a view raises ends only its own request.
-            if self._is_aborted():
+        except BaseException as error:  # SystemExit too: whatever a view raises ends only its own request.
+            if isinstance(error, SystemExit) and self._is_aborted():
                 raise
             _log.exception("the application failed to close a response")
 

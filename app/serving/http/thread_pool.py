@@ -27,7 +27,7 @@ class ThreadPool:
         self._loop = loop
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="application")
         self._start(threads)
-        self._threads = self._idle = threads
+        self._threads = self._idle = threads  # Negative: so many wait for a thread.
         self._finish = finish
         self._refill = refill
 
@@ -54,13 +54,13 @@ class ThreadPool:
         return self._idle > 0
 
     def run(self, connection: Connection, response: Response) -> None:
-        """Run a response in an idle thread."""
+        """Run a response in an idle thread, or as soon as there is one."""
         self._idle -= 1
         self._executor.submit(self._run, connection, response)
 
-    def close(self) -> None:
-        """Abandon the threads: what they still run has had its grace."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+    def close(self, *, wait: bool) -> None:
+        """Finish what is to be run, or abandon it where it has had its grace."""
+        self._executor.shutdown(wait=wait, cancel_futures=not wait)
 
     def _run(self, connection: Connection, response: Response) -> None:
         failure: BaseException | None = None
@@ -70,7 +70,7 @@ class ThreadPool:
         pieces = PieceQueue(self._loop, connection)
         piece: bytes | None = None
         try:
-            while not response.is_exhausted:
+            while not (response.is_exhausted or (response.has_begun and connection.is_closed)):
                 # Even if the client has gone meanwhile: the application logs and counts what was handed to it.
                 piece = response.read()
                 # The event loop may have stopped by now, if the client is gone, and would send nothing.
@@ -81,8 +81,6 @@ class ThreadPool:
                         pieces.wait()
                         if not self._wait_for(self._send_whole(connection, response, piece)):
                             return
-                if connection.is_closed:
-                    break
         except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends one request and not the worker
             failure = error
         if not connection.is_closed:

@@ -39,6 +39,7 @@ def test_defaults() -> None:
         resource={"service.name": "flask_app", "service.version": __version__},
         sampler="parentbased_always_on",
         ratio=1.0,
+        has_credential_provider=False,
     )
     assert expected == read()
     assert expected == read(**dict.fromkeys(set(VARIABLES) - ENDPOINT.keys(), ""))
@@ -105,6 +106,8 @@ def test_endpoint(environ: dict[str, str], expected: str) -> None:
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "600", "timeout", 600),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip", "compression", "gzip"),
         ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "a=c", "headers", {"a": "c"}),
+        ("OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER", "cloud", "has_credential_provider", True),
+        ("OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER", "cloud", "has_credential_provider", True),
         ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "30", "timeout", 30),
         ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "gzip", "compression", "gzip"),
         ("OTEL_TRACES_SAMPLER_ARG", "0", "ratio", 0.0),

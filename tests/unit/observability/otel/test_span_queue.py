@@ -86,4 +86,4 @@ def test_failures_are_told(collector: Collector, answers: list[Answer], expected
     provider.get_tracer("tested").start_span("a").end()
     provider.shutdown()
     assert (expected, 0) == (drops.added, queue.unsent)
-    assert not logging.getLogger(OTLPSpanExporter.__module__).propagate
+    assert not logging.getLogger("opentelemetry.exporter").propagate

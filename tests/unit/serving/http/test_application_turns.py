@@ -108,3 +108,20 @@ def test_a_failure_keeps_nothing_waiting(loop: asyncio.AbstractEventLoop) -> Non
     turns.schedule()
     loop.run_forever()
     assert 0 == len(queue)
+
+
+def test_an_end_that_exits(loop: asyncio.AbstractEventLoop) -> None:
+    """When the server closes, one response does not keep the others from their ends."""
+    ended: list[object] = []
+
+    def end(connection: "Connection") -> None:
+        ended.append(connection)
+        raise SystemExit(3)
+
+    queues = [WorkQueue(Limits(100), lambda _: None) for _ in range(2)]
+    turns = ApplicationTurns(loop, *queues, end, lambda: False)
+    connections = [cast("Connection", SimpleNamespace()) for _ in range(2)]
+    for connection in connections:
+        turns.go_on_later(connection)
+    turns.close()
+    assert connections == ended

@@ -168,7 +168,7 @@ def test_what_a_thread_was_given_is_run(loop: asyncio.AbstractEventLoop) -> None
     response = Response(application, {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}, keep_alive=True)
     pool.run(SimpleNamespace(is_closed=True, cut_reason=None), response)  # type: ignore[arg-type]
     loop.run_forever()
-    pool.close()
+    pool.close(wait=False)
     assert ["GET"] == called
 
 
@@ -237,7 +237,7 @@ def test_a_stream_ends_when_its_pieces_are_taken(
     pool = ThreadPool(loop, 2, lambda *_: loop.stop(), lambda: None)
     pool.run(connection, Response(application, environ, keep_alive=True))  # type: ignore[arg-type]
     loop.run_forever()
-    pool.close()
+    pool.close(wait=False)
     assert expected == "".join(events)
 
 
@@ -254,12 +254,12 @@ def test_a_large_answer_is_sent_before_its_request_ends(loop: asyncio.AbstractEv
     response = Response(application, {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}, keep_alive=True)
     pool.run(FakeConnection(loop, events), response)  # type: ignore[arg-type]
     loop.run_forever()
-    pool.close()
+    pool.close(wait=False)
     assert ["x" * (LAST_BYTES + 1), "ended: None"] == events[:2]
 
 
 def test_an_end_that_is_not_read_keeps_no_thread(loop: asyncio.AbstractEventLoop) -> None:
-    """Where the kernel has no room for the last bytes, the event loop goes on with the response."""
+    """Where the kernel has no room for the last bytes, the response is left to what waits for its client."""
     refilled: list[bool] = []
 
     def refill() -> None:
@@ -277,7 +277,7 @@ def test_an_end_that_is_not_read_keeps_no_thread(loop: asyncio.AbstractEventLoop
     response = Response(application, {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}, keep_alive=True)
     pool.run(connection, response)  # type: ignore[arg-type]
     loop.run_forever()
-    pool.close()
+    pool.close(wait=False)
     assert (response, ["x"], [True]) == (connection.response, events, refilled)
 
 
@@ -298,7 +298,7 @@ def test_a_failure_to_end_keeps_no_thread(loop: asyncio.AbstractEventLoop) -> No
     response = Response(lambda _, start_response: [start_response("204 No Content", [])][:0], environ, keep_alive=True)  # type: ignore[misc]
     pool.run(FakeConnection(loop, []), response)  # type: ignore[arg-type]
     loop.run_forever()
-    pool.close()
+    pool.close(wait=False)
     assert [True] == refilled
 
 
