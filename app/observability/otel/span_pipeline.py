@@ -75,6 +75,7 @@ def _session() -> requests.Session:
 def _refuse_redirect(response: requests.Response, **_: object) -> None:
     # The exporter does not follow it, and takes it for a success.
     if 300 <= response.status_code < 400:  # noqa: PLR2004 - redirections
+        response.close()
         target = response.headers.get("Location", "nowhere").split("?")[0]  # A token may follow.
         raise requests.HTTPError(f"{response.status_code} {response.reason}, redirected to {target}")
 

@@ -27,7 +27,7 @@ class ThreadPool:
         self._loop = loop
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="application")
         self._start(threads)
-        self._threads = self._idle = threads  # Negative: so many wait for a thread.
+        self._threads = self._idle = threads  # Less than 0: that number waits for a thread.
         self._finish = finish
         self._refill = refill
 
