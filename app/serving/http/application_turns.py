@@ -25,6 +25,8 @@ class ApplicationTurns:
     `go_on` begins or continues a response, and `is_opening` tells whether connections are being opened.
     """
 
+    is_idle = True  # As far as threads go, which ApplicationThreads has.
+
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
@@ -43,9 +45,10 @@ class ApplicationTurns:
         self._ready = ReadyResponses()
 
     def go_on_later(self, connection: Connection) -> None:
-        """Continue a response when the others have had their turn."""
-        self._ready.append(connection)
-        self.schedule()
+        """Continue a connection's response, if it has one, when the others have had their turn."""
+        if connection.response is not None:
+            self._ready.append(connection)
+            self.schedule()
 
     def schedule(self) -> None:
         """Run the application in the next turn of the event loop, for what waits by then."""
@@ -56,7 +59,7 @@ class ApplicationTurns:
     def close(self) -> None:
         """End the responses whose clients are gone, after the last turn."""
         for _ in range(len(self._ready)):
-            with suppress(SystemExit):  # Of a view's own: one response must not keep the others from their ends.
+            with suppress(SystemExit):  # A view's own, which is taken for that of a signal while the worker is aborted.
                 self._go_on(self._ready.popleft())
 
     def _run(self) -> None:

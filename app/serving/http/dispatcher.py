@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from app.serving.http.application_threads import ApplicationThreads
 from app.serving.http.application_turns import ApplicationTurns
 from app.serving.http.connection import Connection
 from app.serving.http.connection_table import ConnectionTable
@@ -14,7 +15,6 @@ from app.serving.http.request import make_environ
 from app.serving.http.response import Response
 from app.serving.http.service import Service
 from app.serving.http.state import State
-from app.serving.http.thread_pool import ThreadPool
 from app.serving.http.work_queue import WorkQueue
 
 STOPPING = "the server is shutting down"
@@ -40,14 +40,11 @@ class Dispatcher:
         self._connections = connections
         self.queue = WorkQueue(limits, service.set_waiting)
         self.urgent = WorkQueue(limits, lambda _: None)
-        # Probes have a thread of their own: an application's hook may wait for a database in each request.
-        pools = [(threads, self.queue), (1, self.urgent)] if threads > 1 else []
-        self._pools = [(ThreadPool(loop, size, self._finish, self._fill_pools), queue) for size, queue in pools]
-        # So have the ends of responses that their clients took late, or not at all: behind views they would keep the
-        # connection and the memory of the request, and before them they would keep requests waiting.
-        self._ends = ThreadPool(loop, 1, self._finish, lambda: None) if pools else None
-        self._turns = ApplicationTurns(loop, self.queue, self.urgent, self._go_on, is_opening)
-        self._wake = self._fill_pools if pools else self._turns.schedule
+        self._runner: ApplicationTurns | ApplicationThreads = (
+            ApplicationThreads(loop, threads, self.queue, self.urgent, self._begin, self._finish)
+            if threads > 1
+            else ApplicationTurns(loop, self.queue, self.urgent, self._go_on, is_opening)
+        )
 
     def opened(self, connection: Connection) -> None:
         """Add a new connection."""
@@ -59,12 +56,14 @@ class Dispatcher:
         self.queue.discard(connection)
         self.urgent.discard(connection)
         self._service.count_connections(-1)
-        self._go_on_later(connection)
+        # Not here: the application would run, if only the end of a generator, while asyncio sees a running loop, and
+        # hold up the event loop.
+        self._runner.go_on_later(connection)
 
     def received_head(self, connection: Connection, now: float) -> None:
-        """Reject a request before its body arrives, if others have waited too long."""
-        if self.queue.is_late(now):
-            self.rejected(connection, Rejection(503, self.queue.late))
+        """Reject a request before its body arrives, if there are too many."""
+        if (reason := self._overload(now)) is not None:
+            self.rejected(connection, Rejection(503, reason))
 
     def grown(self, connection: Connection) -> None:
         """Reject requests until all together are within the limit; one may not suffice, since it may hold little."""
@@ -78,14 +77,11 @@ class Dispatcher:
         queue = self.urgent if self._service.is_urgent(connection.request.target) else self.queue
         if self.rejects_after is not None and connection.served and connection.request.started > self.rejects_after:
             self.rejected(connection, Rejection(503, STOPPING))
-        elif queue is self.queue and queue.is_late(now):
-            self.rejected(connection, Rejection(503, queue.late))
-        elif queue is self.queue and not self._connections.has_room_beyond:
-            # None could be evicted: clients read their answers. 3,000 of them read endless streams beside each other.
-            self.rejected(connection, Rejection(503, CROWDED))
+        elif queue is self.queue and (reason := self._overload(now)) is not None:
+            self.rejected(connection, Rejection(503, reason))
         else:
             queue.put(connection)
-            self._wake()
+            self._runner.schedule()
 
     def rejected(self, connection: Connection, rejection: Rejection) -> None:
         """Answer a request instead of the application, and close the connection."""
@@ -93,7 +89,7 @@ class Dispatcher:
 
     def drained(self, connection: Connection) -> None:
         """Continue a response whose client has read what was sent."""
-        self._go_on_later(connection)
+        self._runner.go_on_later(connection)
 
     def look_after(self, now: float) -> None:
         """Reject requests that have waited too long and would wait longer, because views occupy all threads."""
@@ -104,20 +100,22 @@ class Dispatcher:
     @property
     def is_running_application(self) -> bool:
         """Whether the application runs in the event loop now."""
-        return self._turns.is_running
+        return self._runner.is_running
 
     @property
     def is_idle(self) -> bool:
         """Whether no thread runs the application."""
-        return all(pool.is_idle for pool, _ in self._pools) and (self._ends is None or self._ends.is_idle)
+        return self._runner.is_idle
 
     def close(self) -> None:
         """End the responses whose clients are gone, and abandon what still runs in threads."""
-        self._turns.close()
-        if self._ends is not None:
-            self._ends.close(wait=True)
-        for pool, _ in self._pools:
-            pool.close(wait=False)
+        self._runner.close()
+
+    def _overload(self, now: float) -> str | None:
+        if self.queue.is_late(now):
+            return self.queue.late
+        # None could be evicted: clients read their answers. 3,000 of them read endless streams beside each other.
+        return None if self._connections.has_room_beyond else CROWDED
 
     def _begin(self, connection: Connection) -> Response | None:
         if connection.state is not State.WAITING:
@@ -132,41 +130,39 @@ class Dispatcher:
         connection.respond()
         return Response(self._service.application, environ, keep_alive=keep_alive, is_aborted=self._service.is_aborted)
 
-    def _go_on_later(self, connection: Connection) -> None:
-        # Never here: the application would run, if only the end of a generator, while asyncio sees a running loop, and
-        # hold up the event loop.
-        response = connection.response
-        if response is not None and self._ends is not None:
-            connection.response = None
-            self._ends.run(connection, response)
-        elif response is not None:
-            self._turns.go_on_later(connection)
-
     def _go_on(self, connection: Connection) -> None:
         response = connection.response or self._begin(connection)
         if response is None:  # The client has gone, or has had its answer.
             return
         connection.response = response  # For drained() and closed().
         try:
-            while not (response.is_exhausted or connection.is_closed):
-                piece = response.read()
-                if response.is_exhausted:
-                    response.close()
-                if piece:
-                    connection.send(piece)
-                if connection.is_paused or connection.is_closed:
-                    return  # drained() or closed() continues.
-                if not (response.is_complete or response.is_exhausted):
-                    self._turns.go_on_later(connection)
-                    return
+            has_ended = self._send_pieces(connection, response)
         except BaseException as error:  # SystemExit too: whatever a view raises ends only its own request.
             response.close(failure=error)
             if isinstance(error, SystemExit) and self._service.is_aborted():
                 raise
             self._finish(connection, response, error)
         else:
-            response.close(connection.cut_reason)
-            self._finish(connection, response, None)
+            if has_ended:
+                self._finish(connection, response, None)
+
+    def _send_pieces(self, connection: Connection, response: Response) -> bool:
+        piece: bytes | None = None
+        while not (response.is_exhausted or connection.is_closed):
+            piece = response.read()
+            if response.is_exhausted:
+                break
+            if piece:
+                connection.send(piece)
+            if connection.is_paused or connection.is_closed:
+                return False  # drained() or closed() continues.
+            if not response.is_complete:
+                self._runner.go_on_later(connection)
+                return False
+        response.close(connection.cut_reason)
+        if piece:
+            connection.send(piece)
+        return connection.is_closed or not connection.is_paused
 
     def _finish(self, connection: Connection, response: Response, failure: BaseException | None) -> None:
         connection.response = None
@@ -175,10 +171,3 @@ class Dispatcher:
             connection.end_response(keep_alive=response.keep_alive)
         else:
             fail(connection, response, failure, self._service)
-
-    def _fill_pools(self) -> None:
-        for pool, queue in self._pools:
-            while pool.has_room and queue:
-                connection = queue.take()
-                if (response := self._begin(connection)) is not None:
-                    pool.run(connection, response)

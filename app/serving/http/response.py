@@ -56,6 +56,11 @@ class Response:
         self._remaining: int | None = None
 
     @property
+    def is_called(self) -> bool:
+        """Whether the application has been called."""
+        return self._iterable is not None
+
+    @property
     def is_complete(self) -> bool:
         """Whether everything that Content-Length promised has been returned."""
         return self.has_begun and self._remaining == 0

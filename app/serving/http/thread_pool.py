@@ -70,7 +70,7 @@ class ThreadPool:
         pieces = PieceQueue(self._loop, connection)
         piece: bytes | None = None
         try:
-            while not (response.is_exhausted or (response.has_begun and connection.is_closed)):
+            while not (response.is_exhausted or (response.is_called and connection.is_closed)):
                 # Even if the client has gone meanwhile: the application logs and counts what was handed to it.
                 piece = response.read()
                 # The event loop may have stopped by now, if the client is gone, and would send nothing.

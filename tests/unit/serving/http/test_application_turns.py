@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from app.serving.http.connection import Connection
 
 
+def new_queue() -> WorkQueue:
+    """Make an empty queue."""
+    return WorkQueue(Limits(100), lambda _: None)
+
+
 @pytest.mark.parametrize(
     ("seconds", "expected"), [pytest.param(0.02, 5, id="a slow view"), pytest.param(0.006, 0, id="a quick one")]
 )
@@ -25,7 +30,7 @@ def test_clients_that_never_stop_coming(
     """After a slow view, connections that are being opened come first, but only for as long as a turn takes."""
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(application_turns, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    queue = WorkQueue(Limits(100), lambda _: None)
+    queue = new_queue()
     passed: list[int] = []
 
     def serve(_connection: "Connection") -> None:
@@ -39,7 +44,7 @@ def test_clients_that_never_stop_coming(
         passed[-1] += 1
         return True
 
-    turns = ApplicationTurns(loop, queue, WorkQueue(Limits(100), lambda _: None), serve, open_one)
+    turns = ApplicationTurns(loop, queue, new_queue(), serve, open_one)
     for _ in range(3):
         queue.put(cast("Connection", cast("Any", object())))
     turns.schedule()
@@ -55,8 +60,8 @@ def test_pieces_get_as_much_time_as_requests(
     clock = SimpleNamespace(now=0.0)
     for module in (application_turns, ready_responses):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    queue = WorkQueue(Limits(100), lambda _: None)
-    stream, *others = (cast("Connection", SimpleNamespace(request=None)) for _ in range(1 + clients))
+    queue = new_queue()
+    stream, *others = (cast("Connection", SimpleNamespace(response=object())) for _ in range(1 + clients))
     spent = {"stream": 0.0, "others": 0.0}
     polls = [0.0]
 
@@ -81,7 +86,7 @@ def test_pieces_get_as_much_time_as_requests(
         else:
             loop.stop()
 
-    turns = ApplicationTurns(loop, queue, WorkQueue(Limits(100), lambda _: None), serve, lambda: False)
+    turns = ApplicationTurns(loop, queue, new_queue(), serve, lambda: False)
     for client in others:
         ask(client)
     turns.go_on_later(stream)
@@ -93,7 +98,7 @@ def test_pieces_get_as_much_time_as_requests(
 
 def test_a_failure_keeps_nothing_waiting(loop: asyncio.AbstractEventLoop) -> None:
     """What waits behind a connection that fails is served in the next turn."""
-    queue = WorkQueue(Limits(100), lambda _: None)
+    queue = new_queue()
     failing, next_one = (cast("Connection", SimpleNamespace()) for _ in range(2))
 
     def serve(connection: "Connection") -> None:
@@ -102,7 +107,7 @@ def test_a_failure_keeps_nothing_waiting(loop: asyncio.AbstractEventLoop) -> Non
         loop.stop()
 
     loop.set_exception_handler(lambda *_: None)
-    turns = ApplicationTurns(loop, queue, WorkQueue(Limits(100), lambda _: None), serve, lambda: False)
+    turns = ApplicationTurns(loop, queue, new_queue(), serve, lambda: False)
     queue.put(failing)
     queue.put(next_one)
     turns.schedule()
@@ -118,9 +123,9 @@ def test_an_end_that_exits(loop: asyncio.AbstractEventLoop) -> None:
         ended.append(connection)
         raise SystemExit(3)
 
-    queues = [WorkQueue(Limits(100), lambda _: None) for _ in range(2)]
+    queues = [new_queue() for _ in range(2)]
     turns = ApplicationTurns(loop, *queues, end, lambda: False)
-    connections = [cast("Connection", SimpleNamespace()) for _ in range(2)]
+    connections = [cast("Connection", SimpleNamespace(response=object())) for _ in range(2)]
     for connection in connections:
         turns.go_on_later(connection)
     turns.close()

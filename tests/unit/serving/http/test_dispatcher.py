@@ -173,6 +173,32 @@ def test_a_client_that_goes_away_while_it_is_answered(serve: Serve, application:
 
 
 @one_thread_and_several
+def test_a_client_that_waits_for_nothing(serve: Serve, threads: int) -> None:
+    """A view that yields nothing but empty pieces ends when its client resets the connection, with no byte out."""
+    log: list[str] = []
+
+    def pieces() -> Iterator[bytes]:
+        try:
+            while not log or log[-1] != "closed":
+                log.append("piece")
+                time.sleep(0.001)
+                yield b""
+        finally:
+            log.append("closed")
+
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return pieces()
+
+    server = serve(application, threads=threads)
+    client = server.leaving_client()
+    client.sendall(GET % b"/")
+    server.wait_until(lambda: log)
+    client.close()
+    server.wait_until(lambda: log[-1] == "closed")
+
+
+@one_thread_and_several
 def test_what_follows_the_last_piece(serve: Serve, threads: int) -> None:
     """A view whose client has left without reading does not go on as if all had been sent."""
     log: list[str] = []

@@ -22,6 +22,27 @@ Serve = Callable[..., "Running"]
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
+def run(
+    loop: asyncio.AbstractEventLoop,
+    application: Callable[..., Any],
+    connection: object,
+    finish: Callable[[], object] = lambda: None,
+) -> tuple[Response, bool]:
+    """Run one response in a pool, until its thread is idle; return it, and whether the whole pool is idle then."""
+    idle: list[bool] = []
+
+    def refill() -> None:
+        idle.append(pool.is_idle)
+        loop.stop()
+
+    pool = ThreadPool(loop, 2, lambda *_: finish(), refill)
+    response = Response(application, {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}, keep_alive=True)
+    pool.run(connection, response)  # type: ignore[arg-type]
+    loop.run_forever()
+    pool.close(wait=True)
+    return response, idle == [True]
+
+
 def test_requests_are_served_beside_each_other(serve: Serve) -> None:
     """As many requests as there are threads are served at the same time, and the next ones when a thread is idle."""
     meeting = threading.Barrier(3)
@@ -164,11 +185,7 @@ def test_what_a_thread_was_given_is_run(loop: asyncio.AbstractEventLoop) -> None
         start_response("200 OK", [])
         return [b"x"]
 
-    pool = ThreadPool(loop, 2, lambda *_: loop.stop(), lambda: None)
-    response = Response(application, {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}, keep_alive=True)
-    pool.run(SimpleNamespace(is_closed=True, cut_reason=None), response)  # type: ignore[arg-type]
-    loop.run_forever()
-    pool.close(wait=False)
+    run(loop, application, SimpleNamespace(is_closed=True, cut_reason=None))
     assert ["GET"] == called
 
 
@@ -233,11 +250,7 @@ def test_a_stream_ends_when_its_pieces_are_taken(
         start_response("200 OK", [("Content-Length", "3")])
         return pieces()
 
-    environ = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}
-    pool = ThreadPool(loop, 2, lambda *_: loop.stop(), lambda: None)
-    pool.run(connection, Response(application, environ, keep_alive=True))  # type: ignore[arg-type]
-    loop.run_forever()
-    pool.close(wait=False)
+    run(loop, application, connection)
     assert expected == "".join(events)
 
 
@@ -250,21 +263,12 @@ def test_a_large_answer_is_sent_before_its_request_ends(loop: asyncio.AbstractEv
         start_response("200 OK", [])
         return [b"x" * (LAST_BYTES + 1)]
 
-    pool = ThreadPool(loop, 2, lambda *_: loop.stop(), lambda: None)
-    response = Response(application, {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}, keep_alive=True)
-    pool.run(FakeConnection(loop, events), response)  # type: ignore[arg-type]
-    loop.run_forever()
-    pool.close(wait=False)
-    assert ["x" * (LAST_BYTES + 1), "ended: None"] == events[:2]
+    run(loop, application, FakeConnection(loop, events))
+    assert ["x" * (LAST_BYTES + 1), "ended: None"] == events
 
 
 def test_an_end_that_is_not_read_keeps_no_thread(loop: asyncio.AbstractEventLoop) -> None:
     """Where the kernel has no room for the last bytes, the response is left to what waits for its client."""
-    refilled: list[bool] = []
-
-    def refill() -> None:
-        refilled.append(pool.is_idle)
-        loop.stop()
 
     def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         start_response("200 OK", [])
@@ -273,33 +277,23 @@ def test_an_end_that_is_not_read_keeps_no_thread(loop: asyncio.AbstractEventLoop
     events: list[str] = []
     connection = FakeConnection(loop, events)
     connection.is_paused = True
-    pool = ThreadPool(loop, 2, lambda *_: None, refill)
-    response = Response(application, {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}, keep_alive=True)
-    pool.run(connection, response)  # type: ignore[arg-type]
-    loop.run_forever()
-    pool.close(wait=False)
-    assert (response, ["x"], [True]) == (connection.response, events, refilled)
+    response, is_idle = run(loop, application, connection)
+    assert (response, ["x"], True) == (connection.response, events, is_idle)
 
 
 def test_a_failure_to_end_keeps_no_thread(loop: asyncio.AbstractEventLoop) -> None:
     """Whatever goes wrong when a response ends, its thread serves the next one."""
-    refilled: list[bool] = []
 
-    def finish(*_: object) -> None:
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("204 No Content", [])
+        return []
+
+    def finish() -> None:
         raise LookupError("a bug")
 
-    def refill() -> None:
-        refilled.append(pool.is_idle)
-        loop.stop()
-
     loop.set_exception_handler(lambda *_: None)
-    pool = ThreadPool(loop, 2, finish, refill)
-    environ = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}
-    response = Response(lambda _, start_response: [start_response("204 No Content", [])][:0], environ, keep_alive=True)  # type: ignore[misc]
-    pool.run(FakeConnection(loop, []), response)  # type: ignore[arg-type]
-    loop.run_forever()
-    pool.close(wait=False)
-    assert [True] == refilled
+    _, is_idle = run(loop, application, FakeConnection(loop, []), finish)
+    assert is_idle
 
 
 def test_threads_that_do_not_start(loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
