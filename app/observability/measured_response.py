@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from flask import Request
@@ -21,12 +22,12 @@ UNHANDLED = "unhandled exception"
 CUT_SHORT = "the application failed after the response had begun"
 CLIENT_GONE = "client disconnected before the response was complete"
 
-# The key under which our server puts into the environ why it has cut the response short: empty if its client has gone,
-# and None if it has not.
-CUT_REASON = "response.cut_reason"
+# In the environ of our server: takes an object whose end() it calls, with the reason for which it has cut the response
+# short (empty if its client has gone, and None if it is whole) and with what has failed around it, or None.
+WATCH = "response.watch"
 
-# What a server calls, if it is still there, when it is done with a response that a middleware has not closed. Not left
-# to the garbage collector, which may run while a thread holds the lock of a metric.
+# What our hook calls on gunicorn's own workers, if it is still there: a middleware has not closed the response. Not
+# left to the garbage collector, which may run while a thread holds the lock of a metric.
 END_REQUEST = "request.end"
 MIDDLEWARE_FAILED = "a middleware around the application failed"
 
@@ -47,12 +48,17 @@ class MeasuredResponse:
         self._headers: list[tuple[str, str]] = []
         self._request: Request | None = None
         self._is_open = True
-        self._is_whole = False
+        self._is_whole = self._is_closed = self._is_watched = self._has_failed = False
 
     def start(self, application: "WSGIApplication", start_response: "StartResponse") -> Self:
         """Call the application. If it raises, end the request and raise the error again."""
         self._start = start_response
-        self._environ[END_REQUEST] = self._abandon
+        watch = self._environ.get(WATCH)
+        if watch is None:
+            self._environ[END_REQUEST] = partial(self.end, None)
+        else:
+            watch(self)
+            self._is_watched = not self._record.is_internal
         self._context.run(self._call, application)
         return self
 
@@ -67,6 +73,7 @@ class MeasuredResponse:
                 self._record.status = 101
             else:
                 self._fail(error, UNHANDLED)
+            self._is_closed = True
             self._end()
             raise
 
@@ -99,25 +106,41 @@ class MeasuredResponse:
         return chunk
 
     def close(self) -> None:
-        """End the request."""
-        if self._is_open:
-            self._context.run(self._close)
+        """Close the application's response. The request ends as well, unless the server tells when it does."""
+        try:
+            self._close()
+        finally:
+            if not self._is_watched:
+                self.end(None if self._is_sent() else "", None)
+
+    def end(self, cut_reason: str | None, failure: BaseException | None) -> None:
+        """End the request, once, after its response has been sent or cut short."""
+        self._close()
+        if not self._is_open:
+            return
+        record = self._record
+        if failure is not None and not self._has_failed:
+            record.status = 500
+            record.reason = MIDDLEWARE_FAILED
+            record.error = type(failure).__name__
+        elif record.status < 400:  # noqa: PLR2004 - the application has handled any error itself
+            record.reason = record.error = None
+        if record.reason is None and cut_reason is not None:
+            record.reason = cut_reason or CLIENT_GONE
+        self._context.run(self._end)
 
     def _close(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self._context.run(self._close_application)
+
+    def _close_application(self) -> None:
         try:
             close = getattr(self._response, "close", None)
             if close is not None:
                 close()
         except Exception:  # noqa: BLE001 - the client already has its answer
             emit(logging.ERROR, {"event": "the application failed to close a response", "exc_info": True})
-        finally:
-            record = self._record
-            if record.status < 400:  # noqa: PLR2004 - the application has handled any error itself
-                record.reason = record.error = None
-            cut_reason = self._environ.get(CUT_REASON)
-            if record.reason is None and not (cut_reason is None and self._is_sent()):
-                record.reason = cut_reason or CLIENT_GONE
-            self._end()
 
     def _is_sent(self) -> bool:
         record = self._record
@@ -128,15 +151,8 @@ class MeasuredResponse:
         promised = [value for name, value in self._headers if name.lower() == "content-length" and value.isdecimal()]
         return bool(promised) and record.response_bytes > int(promised[0])  # type: ignore[operator]
 
-    def _abandon(self, failure: BaseException | None) -> None:
-        self._is_whole = True  # As far as the middleware wanted it.
-        if failure is not None:
-            self._record.status = 500
-            self._record.reason = MIDDLEWARE_FAILED
-            self._record.error = type(failure).__name__
-        self.close()
-
     def _fail(self, error: BaseException, reason: str) -> None:
+        self._has_failed = True
         record = self._record
         record.status = 500
         record.error = type(error).__name__

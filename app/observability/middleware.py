@@ -85,7 +85,7 @@ class RequestMiddleware:
             record.is_tracked = not ("prom_do_not_track" in vars(request) or "prom_exclude_all" in vars(request))
         try:
             end_lines()
-            record.route = self._route(request, environ)
+            record.route = self._route(record, request, environ)
             if traces.request_spans is not None:
                 traces.request_spans.end(record)
             write_request(record)
@@ -97,10 +97,12 @@ class RequestMiddleware:
         if not record.is_internal:
             scoreboard.count(IN_PROGRESS, change)
 
-    def _route(self, request: Request | None, environ: "WSGIEnvironment") -> str:
+    def _route(self, record: RequestRecord, request: Request | None, environ: "WSGIEnvironment") -> str:
         if request is not None and request.url_rule is not None:
             return request.url_rule.rule
         if request is not None and not isinstance(request.routing_exception, MethodNotAllowed):
+            return UNMATCHED
+        if _printable(environ.get("PATH_INFO")) != record.path:  # DispatcherMiddleware: another application answered.
             return UNMATCHED
         # Flask has dropped the request if the application raised, and sets no rule for a wrong method, although the
         # path matched one.

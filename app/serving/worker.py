@@ -97,7 +97,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
             has_fewest_connections=lambda: not self._is_aborted and scoreboard.has_fewest_connections(),
             count_connections=partial(scoreboard.count, CONNECTIONS),
             set_waiting=partial(scoreboard.put, WAITING),
-            is_urgent=PROBES.__contains__,
+            is_probe=PROBES.__contains__,
             heartbeat=self._heartbeat,
             served=self._count,
             is_aborted=lambda: self._is_aborted,

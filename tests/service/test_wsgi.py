@@ -177,6 +177,17 @@ def test_a_middleware_that_fails(served: Service) -> None:
     assert exchange(served.port, example.REQUEST).body == example.ANSWER
 
 
+def test_a_middleware_that_fails_half_way(served: Service, tmp_path: Path) -> None:
+    """What fails around a response that has begun is a 500 with a traceback, and does not blame the client."""
+    request_id = f"X-Request-ID: {tmp_path.name}"
+    received(served.port, head("GET /outermost-stream HTTP/1.1", "Host: test", "Connection: close", request_id))
+    line = line_of(served, tmp_path.name)
+    expected = (500, "RuntimeError", "a middleware around the application failed")
+    assert expected == (line["status"], line["error"], line["reason"])
+    (report,) = [line for line in served.lines() if line.get("request_id") == tmp_path.name and "traceback" in line]
+    assert "a secret" in report["traceback"]
+
+
 @pytest.mark.parametrize(("threads", "workers"), [(1, 1), (1, 2), (4, 1)])
 def test_what_the_server_says_of_itself(output: Path, threads: int, workers: int) -> None:
     """`wsgi.multithread` and `wsgi.multiprocess` say how many requests may be worked on at once, and where."""

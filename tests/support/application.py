@@ -1,7 +1,9 @@
 """The application of the tests: that of the project, with a few views that do what a test asks of them."""
 
+import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 from wsgiref.validate import validator
@@ -12,6 +14,8 @@ from flask import Blueprint, Flask, Response, request, stream_with_context
 from app import create_app as create_project
 
 blueprint = Blueprint("tests", __name__)
+
+_processes: ProcessPoolExecutor | None = None
 
 
 @blueprint.post("/echo")
@@ -107,6 +111,14 @@ def leave() -> None:
     raise SystemExit(3)
 
 
+@blueprint.get("/processes")
+def processes() -> list[int]:
+    """Compute in a pool of processes, and return their ids."""
+    global _processes  # noqa: PLW0603 - as a view does that makes it when it first needs it
+    _processes = _processes or ProcessPoolExecutor(2)
+    return [_processes.submit(os.getpid).result()]
+
+
 @blueprint.get("/no-content")
 def no_content() -> Response:
     """Answer without a body, and without the type of one."""
@@ -139,7 +151,7 @@ def nested() -> str:
 
 
 class Outermost:
-    """A middleware around all of the application, that of the project included, which fails for one path."""
+    """A middleware around all of the application, that of the project included, which fails for two paths."""
 
     def __init__(self, application: Any) -> None:
         self._application = application
@@ -148,7 +160,15 @@ class Outermost:
         """Fail, or pass on."""
         if environ["PATH_INFO"] == "/outermost":
             raise RuntimeError("a secret")
-        return self._application(environ, start_response)
+        response = self._application(environ, start_response)
+        return self._fail(response) if environ["PATH_INFO"] == "/outermost-stream" else response
+
+    def _fail(self, response: Any) -> Iterator[bytes]:
+        try:
+            yield b"the first piece"
+            raise RuntimeError("a secret")
+        finally:
+            response.close()
 
 
 def create_app(*, validate: bool = False, further: bool = False) -> Flask:

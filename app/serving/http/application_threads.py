@@ -10,7 +10,7 @@ from app.serving.http.work_queue import WorkQueue
 
 
 class ApplicationThreads:
-    """Runs the application for requests, probes and the ends of responses, each in threads of their own.
+    """Runs the application for requests and for probes, each in threads of their own.
 
     `begin` makes the response to a request, or None if there is none to make; `finish` ends a response.
     """
@@ -27,17 +27,15 @@ class ApplicationThreads:
         finish: Callable[[Connection, Response, BaseException | None], None],
     ) -> None:
         self._begin = begin
+        self._finish = finish
         # Probes have a thread of their own: an application's hook may wait for a database in each request.
         queues = (threads, requests), (1, probes)
         self._pools = [(ThreadPool(loop, size, finish, self.schedule), queue) for size, queue in queues]
-        # So have the ends of responses that their clients took late, or not at all: behind views they would keep the
-        # connection and the memory of the request, and before them they would keep requests waiting.
-        self._ends = ThreadPool(loop, 1, finish, lambda: None)
 
     @property
     def is_idle(self) -> bool:
         """Whether no thread runs the application."""
-        return self._ends.is_idle and all(pool.is_idle for pool, _ in self._pools)
+        return all(pool.is_idle for pool, _ in self._pools)
 
     def schedule(self) -> None:
         """Run the application in idle threads, for what waits."""
@@ -47,14 +45,12 @@ class ApplicationThreads:
                 if (response := self._begin(connection)) is not None:
                     pool.run(connection, response)
 
-    def go_on_later(self, connection: Connection) -> None:
+    def go_on(self, connection: Connection) -> None:
         """End a connection's response, if it has one: its client has taken it late, or has gone."""
-        response, connection.response = connection.response, None
-        if response is not None:
-            self._ends.run(connection, response)
+        if connection.response is not None:
+            self._finish(connection, connection.response, None)
 
     def close(self) -> None:
-        """End the responses whose clients are gone, and abandon what else still runs: it has had its grace."""
-        self._ends.close(wait=True)
+        """Abandon what still runs: it has had its grace."""
         for pool, _ in self._pools:
-            pool.close(wait=False)
+            pool.close()

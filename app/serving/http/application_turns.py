@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from app.serving.http.connection import Connection
 from app.serving.http.ready_responses import ReadyResponses
+from app.serving.http.response import Response
 from app.serving.http.work_queue import WorkQueue
 
 # How long the application runs between two polls of the sockets. A longer turn would delay what has arrived meanwhile.
@@ -18,33 +19,39 @@ TURN_SECONDS = 0.005
 # clients waited for three or four of its requests. After short turns it would only favour a flood of new clients.
 LONG_TURN_SECONDS = 0.01
 
+# How long the ends of responses may take when the server has closed: the master kills a worker soon after its grace.
+CLOSE_SECONDS = 0.2
+
 
 class ApplicationTurns:
     """Runs the application for requests, probes and the next pieces of responses, so that none holds up another.
 
-    `go_on` begins or continues a response, and `is_opening` tells whether connections are being opened.
+    `begin` makes the response to a request, or None if there is none to make; `finish` ends a response. `is_opening`
+    tells whether connections are being opened.
     """
 
     is_idle = True  # As far as threads go, which ApplicationThreads has.
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the counterpart of ApplicationThreads
         self,
         loop: asyncio.AbstractEventLoop,
         requests: WorkQueue,
         probes: WorkQueue,
-        go_on: Callable[[Connection], None],
+        begin: Callable[[Connection], Response | None],
+        finish: Callable[[Connection, Response, BaseException | None], None],
         is_opening: Callable[[], bool],
     ) -> None:
         self.is_running = self._is_scheduled = False
         self._loop = loop
         self._requests = requests
         self._probes = probes
-        self._go_on = go_on
+        self._begin = begin
+        self._finish = finish
         self._is_opening = is_opening
         self._opening_until = 0.0
         self._ready = ReadyResponses()
 
-    def go_on_later(self, connection: Connection) -> None:
+    def go_on(self, connection: Connection) -> None:
         """Continue a connection's response, if it has one, when the others have had their turn."""
         if connection.response is not None:
             self._ready.append(connection)
@@ -58,9 +65,10 @@ class ApplicationTurns:
 
     def close(self) -> None:
         """End the responses whose clients are gone, after the last turn."""
-        for _ in range(len(self._ready)):
+        until = time.monotonic() + CLOSE_SECONDS
+        while self._ready and time.monotonic() < until:
             with suppress(SystemExit):  # A view's own, which is taken for that of a signal while the worker is aborted.
-                self._go_on(self._ready.popleft())
+                self._run_one(self._ready.popleft())
 
     def _run(self) -> None:
         began = time.monotonic()
@@ -88,10 +96,46 @@ class ApplicationTurns:
         # restarted, no flood of probes keeps requests waiting, and neither does an endless stream.
         while (began := time.monotonic()) < end and (self._requests or self._probes or self._ready):
             if self._requests and not self._ready.are_due:
-                self._go_on(self._requests.take())
-            self._ready.run(self._go_on, time.monotonic() - began, self._requests, end)
+                self._run_one(self._requests.take())
+            self._ready.run(self._run_one, time.monotonic() - began, self._requests, end)
             probes_until = 2 * time.monotonic() - began
             while self._probes:
-                self._go_on(self._probes.take())
+                self._run_one(self._probes.take())
                 if time.monotonic() >= probes_until:
                     break
+
+    def _run_one(self, connection: Connection) -> None:
+        response = connection.response or self._begin(connection)
+        if response is None:  # The client has gone, or has had its answer.
+            return
+        connection.response = response  # For go_on().
+        failure: BaseException | None = None
+        try:
+            if not self._send_pieces(connection, response):
+                return
+        except BaseException as error:  # SystemExit too: whatever a view raises ends only its own request.
+            failure = error
+            response.close()
+            response.end(connection.cut_reason, failure)
+            if response.is_aborted_by(error):
+                raise
+        self._finish(connection, response, failure)
+
+    def _send_pieces(self, connection: Connection, response: Response) -> bool:
+        piece: bytes | None = None
+        while not (response.is_exhausted or connection.is_closed):
+            piece = response.read()
+            if response.is_exhausted:
+                break
+            if piece:
+                connection.send(piece)
+            if connection.is_paused or connection.is_closed:
+                return False  # go_on() continues.
+            if not response.is_complete:
+                self.go_on(connection)
+                return False
+        response.close()
+        response.end(connection.cut_reason)
+        if piece:
+            connection.send(piece)
+        return connection.is_closed or not connection.is_paused

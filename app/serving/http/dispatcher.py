@@ -22,7 +22,7 @@ CROWDED = "overloaded: too many connections"
 
 
 class Dispatcher:
-    """Runs the application in turns of the event loop, or in threads."""
+    """Queues requests, and has `runner` run the application for them: in turns of the event loop, or in threads."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what a server has one of
         self,
@@ -38,12 +38,12 @@ class Dispatcher:
         self._service = service
         self._limits = limits
         self._connections = connections
-        self.queue = WorkQueue(limits, service.set_waiting)
-        self.urgent = WorkQueue(limits, lambda _: None)
-        self._runner: ApplicationTurns | ApplicationThreads = (
-            ApplicationThreads(loop, threads, self.queue, self.urgent, self._begin, self._finish)
+        self.requests = WorkQueue(limits, service.set_waiting)
+        self.probes = WorkQueue(limits, lambda _: None)
+        self.runner: ApplicationTurns | ApplicationThreads = (
+            ApplicationThreads(loop, threads, self.requests, self.probes, self._begin, self._finish)
             if threads > 1
-            else ApplicationTurns(loop, self.queue, self.urgent, self._go_on, is_opening)
+            else ApplicationTurns(loop, self.requests, self.probes, self._begin, self._finish, is_opening)
         )
 
     def opened(self, connection: Connection) -> None:
@@ -53,16 +53,15 @@ class Dispatcher:
     def closed(self, connection: Connection) -> None:
         """Remove a closed connection, and let the application end the response that was being sent."""
         self._connections.remove(connection)
-        self.queue.discard(connection)
-        self.urgent.discard(connection)
+        self.requests.discard(connection)
+        self.probes.discard(connection)
         self._service.count_connections(-1)
-        # Not here: the application would run, if only the end of a generator, while asyncio sees a running loop, and
-        # hold up the event loop.
-        self._runner.go_on_later(connection)
+        self.runner.go_on(connection)
 
     def received_head(self, connection: Connection, now: float) -> None:
         """Reject a request before its body arrives, if there are too many."""
-        if (reason := self._overload(now)) is not None:
+        is_probe = self._service.is_probe(connection.request.target)
+        if not is_probe and (reason := self._overload(now)) is not None:
             self.rejected(connection, Rejection(503, reason))
 
     def grown(self, connection: Connection) -> None:
@@ -74,14 +73,14 @@ class Dispatcher:
 
     def received(self, connection: Connection, now: float) -> None:
         """Queue a complete request, or reject it."""
-        queue = self.urgent if self._service.is_urgent(connection.request.target) else self.queue
+        queue = self.probes if self._service.is_probe(connection.request.target) else self.requests
         if self.rejects_after is not None and connection.served and connection.request.started > self.rejects_after:
             self.rejected(connection, Rejection(503, STOPPING))
-        elif queue is self.queue and (reason := self._overload(now)) is not None:
+        elif queue is self.requests and (reason := self._overload(now)) is not None:
             self.rejected(connection, Rejection(503, reason))
         else:
             queue.put(connection)
-            self._runner.schedule()
+            self.runner.schedule()
 
     def rejected(self, connection: Connection, rejection: Rejection) -> None:
         """Answer a request instead of the application, and close the connection."""
@@ -89,31 +88,17 @@ class Dispatcher:
 
     def drained(self, connection: Connection) -> None:
         """Continue a response whose client has read what was sent."""
-        self._runner.go_on_later(connection)
+        self.runner.go_on(connection)
 
     def look_after(self, now: float) -> None:
         """Reject requests that have waited too long and would wait longer, because views occupy all threads."""
-        for queue in (self.queue, self.urgent):
+        for queue in (self.requests, self.probes):
             while queue.is_too_late(now):
                 self._begin(queue.take())
 
-    @property
-    def is_running_application(self) -> bool:
-        """Whether the application runs in the event loop now."""
-        return self._runner.is_running
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no thread runs the application."""
-        return self._runner.is_idle
-
-    def close(self) -> None:
-        """End the responses whose clients are gone, and abandon what still runs in threads."""
-        self._runner.close()
-
     def _overload(self, now: float) -> str | None:
-        if self.queue.is_late(now):
-            return self.queue.late
+        if self.requests.is_late(now):
+            return self.requests.late
         # None could be evicted: clients read their answers. 3,000 of them read endless streams beside each other.
         return None if self._connections.has_room_beyond else CROWDED
 
@@ -122,7 +107,7 @@ class Dispatcher:
             return None
         request = connection.request
         if time.monotonic() - request.received > 2 * self._limits.wait:  # It arrived together with many others.
-            self.rejected(connection, Rejection(503, self.queue.too_late))
+            self.rejected(connection, Rejection(503, self.requests.too_late))
             return None
         environ = make_environ(request, connection.peer, self._service.environ)
         request.body, request.fields = b"", []  # The environ has a copy.
@@ -130,42 +115,9 @@ class Dispatcher:
         connection.respond()
         return Response(self._service.application, environ, keep_alive=keep_alive, is_aborted=self._service.is_aborted)
 
-    def _go_on(self, connection: Connection) -> None:
-        response = connection.response or self._begin(connection)
-        if response is None:  # The client has gone, or has had its answer.
-            return
-        connection.response = response  # For drained() and closed().
-        try:
-            has_ended = self._send_pieces(connection, response)
-        except BaseException as error:  # SystemExit too: whatever a view raises ends only its own request.
-            response.close(failure=error)
-            if isinstance(error, SystemExit) and self._service.is_aborted():
-                raise
-            self._finish(connection, response, error)
-        else:
-            if has_ended:
-                self._finish(connection, response, None)
-
-    def _send_pieces(self, connection: Connection, response: Response) -> bool:
-        piece: bytes | None = None
-        while not (response.is_exhausted or connection.is_closed):
-            piece = response.read()
-            if response.is_exhausted:
-                break
-            if piece:
-                connection.send(piece)
-            if connection.is_paused or connection.is_closed:
-                return False  # drained() or closed() continues.
-            if not response.is_complete:
-                self._runner.go_on_later(connection)
-                return False
-        response.close(connection.cut_reason)
-        if piece:
-            connection.send(piece)
-        return connection.is_closed or not connection.is_paused
-
     def _finish(self, connection: Connection, response: Response, failure: BaseException | None) -> None:
         connection.response = None
+        response.end(connection.cut_reason, failure)
         self._service.served()
         if failure is None:
             connection.end_response(keep_alive=response.keep_alive)

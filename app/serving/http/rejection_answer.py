@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from app.serving.http.connection import Connection
 from app.serving.http.rejection import Rejection
-from app.serving.http.request import BODY_BYTES, STARTED_AT, make_environ
+from app.serving.http.request import BODY_BYTES, RECEIVED_AT, STARTED_AT, make_environ
 from app.serving.http.response import Response
 from app.serving.http.response_head import date_line
 from app.serving.http.service import Service
@@ -29,15 +29,13 @@ def reject(connection: Connection, rejection: Rejection, service: Service) -> No
 
 def fail(connection: Connection, response: Response, failure: BaseException, service: Service) -> None:
     """Answer a request that the application has failed on, or cut the response short if it has begun."""
-    if response.has_begun:
+    rejection = Rejection(500, "internal error", is_sent=not (response.has_begun or connection.is_closed))
+    rejection.__cause__ = failure
+    environ = response.environ
+    body_bytes = None if "HTTP_TRANSFER_ENCODING" in environ else int(environ.get("CONTENT_LENGTH", 0))
+    _answer(connection, environ | {STARTED_AT: environ[RECEIVED_AT], BODY_BYTES: body_bytes}, rejection, service)
+    if not rejection.is_sent:
         connection.abort()
-    elif not connection.is_closed:
-        request = connection.request
-        body_bytes = None if request.is_chunked else request.content_length
-        rejection = Rejection(500, "internal error")
-        rejection.__cause__ = failure
-        environ = response.environ | {STARTED_AT: request.started, BODY_BYTES: body_bytes}
-        _answer(connection, environ, rejection, service)
 
 
 def _answer(connection: Connection, environ: "WSGIEnvironment", rejection: Rejection, service: Service) -> None:

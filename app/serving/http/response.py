@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from app.serving.http.response_head import check_head, date_line
+from app.serving.http.watcher import WATCH, Watcher
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication, WSGIEnvironment
@@ -21,18 +22,15 @@ _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgra
 # The kernel takes this much at once. With a larger limit, the call could end before the client has read.
 LAST_BYTES = 16 * 1024
 
-# Why this server has cut a response short; empty if its client has gone, and None if it was not cut short.
-CUT_REASON = "response.cut_reason"
-
-# What the application wants called, if it is still there, when the server is done: with the exception, or None.
-END_REQUEST = "request.end"
-
 _log = logging.getLogger(__name__)
 _BODILESS = ("1", "204", "304")
 
 
 class Response:
-    """A call in progress: `read()` returns the next bytes to send, and None after the last ones; `close()` ends it."""
+    """A call in progress: `read()` returns the next bytes to send, and None after the last ones.
+
+    Then `close()` lets the application release what it used, and `end()` tells it that the request is over.
+    """
 
     def __init__(
         self,
@@ -54,6 +52,8 @@ class Response:
         self._pieces: Iterator[bytes] = iter(())
         self._is_chunked = False
         self._remaining: int | None = None
+        self._watchers: list[Watcher] = []
+        environ[WATCH] = self._watchers.append
 
     @property
     def is_called(self) -> bool:
@@ -68,7 +68,7 @@ class Response:
     def read(self) -> bytes | None:
         """Return the next bytes, if any, or None when all have been returned. Raises what the application raises.
 
-        If the last bytes are few, `is_exhausted` is true as soon as they are returned. Close the response before they
+        If the last bytes are few, `is_exhausted` is true as soon as they are returned. End the response before they
         are sent: a request that a client sees answered is then logged and counted, even if the worker is killed the
         next moment.
         """
@@ -77,24 +77,32 @@ class Response:
             self._read()
         return data
 
-    def close(self, cut_reason: str | None = None, failure: BaseException | None = None) -> None:
-        """End the call, so that the application can release what the response used. What goes wrong is logged."""
-        self.environ[CUT_REASON] = cut_reason
+    def close(self) -> None:
+        """Let the application release what the response used. What goes wrong is logged."""
         close = getattr(self._iterable, "close", None)
         # The application holds a method of this object, which would keep it and the body of the request alive.
         self._iterable, self._pieces = (), iter(())
         if close is not None:
-            self._end_by(close)
-        if END_REQUEST in self.environ:
-            self._end_by(partial(self.environ[END_REQUEST], failure))
+            self._call(close)
+        for watcher in self._watchers:
+            self._call(watcher.close)
         # Flask keeps a request without a matching view until the next garbage collection.
         self.environ["wsgi.input"] = io.BytesIO()
 
-    def _end_by(self, function: Callable[[], object]) -> None:
+    def end(self, cut_reason: str | None = None, failure: BaseException | None = None) -> None:
+        """End the request, once."""
+        while self._watchers:
+            self._call(partial(self._watchers.pop(0).end, cut_reason, failure))
+
+    def is_aborted_by(self, error: BaseException) -> bool:
+        """Whether an error comes from a signal handler, and not from the application."""
+        return isinstance(error, SystemExit) and self._is_aborted()
+
+    def _call(self, function: Callable[[], object]) -> None:
         try:
             function()
         except BaseException as error:  # SystemExit too: whatever a view raises ends only its own request.
-            if isinstance(error, SystemExit) and self._is_aborted():
+            if self.is_aborted_by(error):
                 raise
             _log.exception("the application failed to close a response")
 

@@ -54,12 +54,12 @@ class HttpServer:
         """Serve until stopped."""
         self._tick()
         self._loop.run_forever()
-        self._dispatcher.close()
+        self._dispatcher.runner.close()
 
     @property
     def is_running_application(self) -> bool:
         """Whether the application runs in this thread now."""
-        return self._dispatcher.is_running_application
+        return self._dispatcher.runner.is_running
 
     def drain(self, stop_at: float, give_up_at: float) -> None:
         """Serve until `stop_at`, closing each connection after its response, and then stop.
@@ -97,7 +97,7 @@ class HttpServer:
     def _is_finished(self) -> bool:
         if self._stopped_at is None or self._connections or self._greetings:
             return False
-        return self._dispatcher.is_idle or time.monotonic() > self._give_up_at + THREADS_SECONDS
+        return self._dispatcher.runner.is_idle or time.monotonic() > self._give_up_at + THREADS_SECONDS
 
     def _tick(self) -> None:
         if self._stopped_at is None:
@@ -170,7 +170,7 @@ class HttpServer:
 
     def _take_waiting(self) -> Connection | None:
         # If most clients wait for the application, one of them gives way: of requests or of probes, whichever are more.
-        queues = self._dispatcher.queue, self._dispatcher.urgent
+        queues = self._dispatcher.requests, self._dispatcher.probes
         if 2 * sum(map(len, queues)) <= self._limits.connections:
             return None
         return max(queues, key=len).take_last()

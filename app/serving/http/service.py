@@ -18,7 +18,7 @@ def _nothing(_number: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A WSGI application and its callbacks, which are called in the event loop's thread.
+    """A WSGI application and its callbacks, all but `is_aborted` called in the event loop's thread.
 
     `answer_rejection` makes the status line, headers and body for a request that does not reach the application, or
     that the application failed on before it answered.
@@ -31,7 +31,7 @@ class Service:
     count_connections: Callable[[int], None] = _nothing
     set_waiting: Callable[[int], None] = _nothing
     # Requests for these targets, such as probes, wait neither for all others nor for a thread.
-    is_urgent: Callable[[str], bool] = lambda _target: False
+    is_probe: Callable[[str], bool] = lambda _target: False
     heartbeat: Callable[[], None] = lambda: None
     served: Callable[[], None] = lambda: None
     # Whether a SystemExit comes from a signal handler. Any other ends a request, and not the server.

@@ -19,6 +19,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
 from prometheus_client import REGISTRY
 from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.shared_data import SharedDataMiddleware
 from werkzeug.routing import BaseConverter
 from werkzeug.test import EnvironBuilder
@@ -29,7 +30,7 @@ from app.observability import traces
 from app.observability.captured_output import end_lines
 from app.observability.correlation import Trace
 from app.observability.forwarded import Forwarded
-from app.observability.measured_response import END_REQUEST
+from app.observability.measured_response import END_REQUEST, WATCH
 from app.observability.metrics import metrics
 from app.observability.middleware import RequestMiddleware, describe, init_app, reject
 from app.observability.otel.request_span import RequestSpan
@@ -127,6 +128,11 @@ def environ(**changes: Any) -> dict[str, Any]:
     return EnvironBuilder(environ_base={"REMOTE_ADDR": "203.0.113.9"}, **changes).get_environ()
 
 
+def from_our_server(watchers: list[Any]) -> dict[str, Any]:
+    """Make an environ as our server does, for what watches the response."""
+    return environ() | {"SERVER_SOFTWARE": "ours", WATCH: watchers.append}
+
+
 def answering(response: Iterable[bytes], status: str = "200 OK") -> Callable[..., Iterable[bytes]]:
     """Make an application that answers with a response."""
 
@@ -211,10 +217,97 @@ def test_response_that_is_longer_than_it_says(measure: Callable[..., RequestMidd
     assert "reason" not in log_lines.only
 
 
+GONE = "client disconnected before the response was complete"
+AROUND = "a middleware around the application failed"
+
+
+@pytest.mark.parametrize(
+    ("cut_reason", "failure", "expected"),
+    [
+        pytest.param(None, None, (200, None, None), id="whole"),
+        pytest.param("", None, (200, None, GONE), id="the client has gone"),
+        pytest.param("no time", None, (200, None, "no time"), id="the server had a reason"),
+        pytest.param(None, KeyError("a"), (500, "KeyError", AROUND), id="a middleware has failed"),
+        pytest.param("", KeyError("a"), (500, "KeyError", AROUND), id="a middleware has failed, and no client waits"),
+    ],
+)
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_the_server_knows_how_a_response_ends(  # noqa: PLR0913 - two fixtures, four columns
+    measure: Callable[..., RequestMiddleware],
+    log_lines: "Lines",
+    cut_reason: str | None,
+    failure: Exception | None,
+    expected: tuple[int, str | None, str | None],
+    *,
+    is_closed: bool,
+) -> None:
+    """On our server, a request ends with its response, whenever a middleware closes what it has read."""
+    watchers: list[Any] = []
+    response: Any = measure(answering([b"ab", b"c"]))(from_our_server(watchers), ignore_start)
+    assert b"ab" == next(response)
+    if is_closed:
+        response.close()
+    assert [] == log_lines.raw
+    for _ in range(2):
+        watchers[0].close()
+        watchers[0].end(cut_reason, failure)
+    line = log_lines.only
+    assert expected == (line["status"], line.get("error"), line.get("reason"))
+
+
+def test_what_fails_in_the_application_is_not_blamed_on_what_is_around_it(
+    measure: Callable[..., RequestMiddleware], log_lines: "Lines"
+) -> None:
+    """An exception that passes through a middleware has one line, which says where it came from."""
+
+    def pieces() -> Iterator[bytes]:
+        yield b"a"
+        raise LookupError
+
+    watchers: list[Any] = []
+    response: Any = measure(answering(pieces()))(from_our_server(watchers), ignore_start)
+    with pytest.raises(LookupError) as failure:
+        list(response)
+    watchers[0].end(None, failure.value)
+    _, line = log_lines.json
+    expected = (500, "LookupError", "the application failed after the response had begun")
+    assert expected == (line["status"], line["error"], line["reason"])
+
+
+def test_a_request_of_the_application_itself_ends_when_it_is_closed(
+    measure: Callable[..., RequestMiddleware], log_lines: "Lines"
+) -> None:
+    """A view that calls the application with the environ of its own request waits for no server."""
+    watchers: list[Any] = []
+    inner = measure(answering([b"ab"], "201 CREATED"))
+    request = from_our_server(watchers)
+
+    def outer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        inner(environ, ignore_start).close()  # type: ignore[attr-defined]
+        start_response("200 OK", [])
+        return []
+
+    measure(outer)(request, ignore_start)
+    assert 201 == log_lines.only["status"]
+    for watcher in watchers:
+        watcher.end(None, None)
+    assert [201, 200] == [line["status"] for line in log_lines.json]
+
+
+def test_an_application_that_is_mounted(
+    app: Flask, measure: Callable[..., RequestMiddleware], log_lines: "Lines"
+) -> None:
+    """What another application answers is not counted as a route of this one that has the rest of its path."""
+    app.add_url_rule("/hello", view_func=lambda: "")
+    mounted = measure(DispatcherMiddleware(app.wsgi_app, {"/old": answering([b"old"])}))
+    serve(mounted, environ(path="/old/hello"))
+    assert ("/old/hello", "unmatched") == (log_lines.only["path"], log_lines.only["route"])
+
+
 @pytest.mark.parametrize("read", [0, 1, 3])
 @pytest.mark.parametrize(
     ("failure", "status", "error", "reason"),
-    [(None, 200, None, None), (KeyError("a"), 500, "KeyError", "a middleware around the application failed")],
+    [(None, 200, None, None), (KeyError("a"), 500, "KeyError", AROUND)],
 )
 def test_response_that_nothing_closes(  # noqa: PLR0913, PLR0917 - the columns of the table
     measure: Callable[..., RequestMiddleware],

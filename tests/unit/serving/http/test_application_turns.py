@@ -21,6 +21,17 @@ def new_queue() -> WorkQueue:
     return WorkQueue(Limits(100), lambda _: None)
 
 
+def finish(*_arguments: object) -> None:
+    """End no response."""
+
+
+def new_connection(response: Any = None, *, is_closed: bool = False) -> "Connection":
+    """Make a connection, of which the response is in progress."""
+    fake: Any = SimpleNamespace(response=response, send=lambda _: None, is_paused=False, is_closed=is_closed)
+    fake.cut_reason = ""
+    return cast("Connection", fake)
+
+
 @pytest.mark.parametrize(
     ("seconds", "expected"), [pytest.param(0.02, 5, id="a slow view"), pytest.param(0.006, 0, id="a quick one")]
 )
@@ -33,7 +44,7 @@ def test_clients_that_never_stop_coming(
     queue = new_queue()
     passed: list[int] = []
 
-    def serve(_connection: "Connection") -> None:
+    def begin(_connection: "Connection") -> None:
         clock.now += seconds
         passed.append(0)
         if len(passed) == 3:
@@ -44,9 +55,9 @@ def test_clients_that_never_stop_coming(
         passed[-1] += 1
         return True
 
-    turns = ApplicationTurns(loop, queue, new_queue(), serve, open_one)
+    turns = ApplicationTurns(loop, queue, new_queue(), begin, finish, open_one)
     for _ in range(3):
-        queue.put(cast("Connection", cast("Any", object())))
+        queue.put(new_connection())
     turns.schedule()
     loop.run_forever()
     assert [expected, expected, 0] == passed
@@ -61,7 +72,6 @@ def test_pieces_get_as_much_time_as_requests(
     for module in (application_turns, ready_responses):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
     queue = new_queue()
-    stream, *others = (cast("Connection", SimpleNamespace(response=object())) for _ in range(1 + clients))
     spent = {"stream": 0.0, "others": 0.0}
     polls = [0.0]
 
@@ -69,15 +79,15 @@ def test_pieces_get_as_much_time_as_requests(
         queue.put(client)
         turns.schedule()
 
-    def serve(client: "Connection") -> None:
-        if client is stream:
-            clock.now += 0.0005
-            spent["stream"] += 0.0005
-            turns.go_on_later(client)
-        else:
-            clock.now += seconds
-            spent["others"] += seconds
-            loop.call_soon(loop.call_soon, ask, client)  # It has its answer, and asks again.
+    def read() -> bytes:
+        clock.now += 0.0005
+        spent["stream"] += 0.0005
+        return b"piece"
+
+    def begin(client: "Connection") -> None:
+        clock.now += seconds
+        spent["others"] += seconds
+        loop.call_soon(loop.call_soon, ask, client)  # It has its answer, and asks again.
 
     def poll() -> None:
         polls.append(clock.now)
@@ -86,10 +96,10 @@ def test_pieces_get_as_much_time_as_requests(
         else:
             loop.stop()
 
-    turns = ApplicationTurns(loop, queue, new_queue(), serve, lambda: False)
-    for client in others:
-        ask(client)
-    turns.go_on_later(stream)
+    turns = ApplicationTurns(loop, queue, new_queue(), begin, finish, lambda: False)
+    for _ in range(clients):
+        ask(new_connection())
+    turns.go_on(new_connection(SimpleNamespace(read=read, is_exhausted=False, is_complete=False)))
     loop.call_soon(poll)
     loop.run_forever()
     assert spent["others"] == pytest.approx(spent["stream"], rel=0.1)
@@ -99,15 +109,15 @@ def test_pieces_get_as_much_time_as_requests(
 def test_a_failure_keeps_nothing_waiting(loop: asyncio.AbstractEventLoop) -> None:
     """What waits behind a connection that fails is served in the next turn."""
     queue = new_queue()
-    failing, next_one = (cast("Connection", SimpleNamespace()) for _ in range(2))
+    failing, next_one = (new_connection() for _ in range(2))
 
-    def serve(connection: "Connection") -> None:
+    def begin(connection: "Connection") -> None:
         if connection is failing:
             raise LookupError("a bug")
         loop.stop()
 
     loop.set_exception_handler(lambda *_: None)
-    turns = ApplicationTurns(loop, queue, new_queue(), serve, lambda: False)
+    turns = ApplicationTurns(loop, queue, new_queue(), begin, finish, lambda: False)
     queue.put(failing)
     queue.put(next_one)
     turns.schedule()
@@ -115,18 +125,30 @@ def test_a_failure_keeps_nothing_waiting(loop: asyncio.AbstractEventLoop) -> Non
     assert 0 == len(queue)
 
 
-def test_an_end_that_exits(loop: asyncio.AbstractEventLoop) -> None:
-    """When the server closes, one response does not keep the others from their ends."""
+@pytest.mark.parametrize(("seconds", "expected"), [(0.01, 3), (0.06, 2), (1.0, 1)])
+def test_ends_after_the_last_turn(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch, seconds: float, expected: int
+) -> None:
+    """When the server closes, one response does not keep the others from their ends, nor the worker from its own."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(application_turns, "time", SimpleNamespace(monotonic=lambda: clock.now))
     ended: list[object] = []
 
-    def end(connection: "Connection") -> None:
-        ended.append(connection)
-        raise SystemExit(3)
+    def new_response() -> SimpleNamespace:
+        response = SimpleNamespace(is_exhausted=False)
 
-    queues = [new_queue() for _ in range(2)]
-    turns = ApplicationTurns(loop, *queues, end, lambda: False)
-    connections = [cast("Connection", SimpleNamespace(response=object())) for _ in range(2)]
-    for connection in connections:
-        turns.go_on_later(connection)
+        def close() -> None:
+            clock.now += seconds
+            if response not in ended:
+                ended.append(response)
+            raise SystemExit(3)
+
+        response.close = close
+        return response
+
+    responses = [new_response() for _ in range(3)]
+    turns = ApplicationTurns(loop, new_queue(), new_queue(), lambda _: None, finish, lambda: False)
+    for response in responses:
+        turns.go_on(new_connection(response, is_closed=True))
     turns.close()
-    assert connections == ended
+    assert responses[:expected] == ended

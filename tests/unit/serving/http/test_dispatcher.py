@@ -205,13 +205,14 @@ def test_what_follows_the_last_piece(serve: Serve, threads: int) -> None:
 
     def pieces() -> Iterator[bytes]:
         try:
+            yield b"head"
             yield LARGE
             log.append("sent")
         finally:
             log.append("end")
 
     def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        start_response("200 OK", [("Content-Length", str(len(LARGE)))])
+        start_response("200 OK", [("Content-Length", str(4 + len(LARGE)))])
         return pieces()
 
     server = serve(application, threads=threads)
@@ -230,7 +231,7 @@ def test_ends_that_take_longer_than_the_grace(serve: Serve, threads: int) -> Non
 
     class Body(list[bytes]):
         def close(self) -> None:
-            time.sleep(0.1)  # As long as a database may take.
+            time.sleep(0.02)  # As long as a database may take.
             ended.append("end")
 
     def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -273,27 +274,53 @@ def test_a_client_that_goes_away_finds_no_running_loop(serve: Serve) -> None:
 
 
 def test_a_slow_reader_holds_up_no_event_loop(serve: Serve) -> None:
-    """With threads, the end of a response runs in one of them, also where its client took the answer late."""
-    threads: list[str] = []
+    """With threads, an answer is closed in the thread that made it, before its client has read it."""
+    called: list[int] = []
+    closed: list[int] = []
 
     class Body(list[bytes]):
         def close(self) -> None:
-            threads.append(threading.current_thread().name)
+            closed.append(threading.get_ident())
 
     def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        called.append(threading.get_ident())
         start_response("200 OK", [])
         return Body([LARGE])
 
     server = serve(application, threads=2)
     reader, leaver = server.client(), server.client()
-    for client in (reader, leaver):
+    for number, client in enumerate((reader, leaver), 1):
         client.send(GET % b"/")
         client.take(1)
+        server.wait_until(lambda number=number: len(closed) == number)
+    assert called == closed
     leaver.close()
-    server.wait_until(lambda: len(threads) == 1)
+    server.wait_until(lambda: server.served == 1)
     reader.take(len(LARGE))
-    server.wait_until(lambda: len(threads) == 2)
-    assert all(name.startswith("application") for name in threads)
+    server.wait_until(lambda: server.served == 2)
+    assert called == closed
+
+
+def test_an_end_that_takes_long_holds_up_no_other(serve: Serve, application: Application) -> None:
+    """With threads, what one large answer waits for at its end delays no other large answer."""
+
+    class Body(list[bytes]):
+        def close(self) -> None:
+            application.entered.release()
+            assert application.gate.wait(20)
+
+    def large(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return (Body if environ["PATH_INFO"] == "/slow" else list)([LARGE])
+
+    server = serve(large, threads=2)
+    slow, other = server.client(), server.client()
+    assert LARGE == slow.ask(GET % b"/slow").body
+    assert application.entered.acquire(timeout=20)
+    assert [LARGE] * 2 == [other.ask(GET % b"/other").body for _ in range(2)]
+    server.wait_until(lambda: server.served == 2)
+    application.gate.set()
+    server.wait_until(lambda: server.served == 3)
 
 
 def test_ends_take_turns_with_others(serve: Serve, application: Application) -> None:
@@ -383,11 +410,12 @@ def test_an_application_that_fails_half_way(serve: Serve, application: Applicati
     with pytest.raises(ConnectionError):  # Reset, or the end.
         pieces_of(client)
     assert "closed" == application.log[-1]
-    assert (b"/next", []) == (server.client().ask(GET % b"/next").body, server.rejections)
+    assert b"/next" == server.client().ask(GET % b"/next").body
+    assert [(500, False)] == [(rejection.status, rejection.is_sent) for _, rejection in server.rejections]
 
 
 def test_a_failure_behind_a_client_that_is_gone(serve: Serve, application: Application) -> None:
-    """Where a client is gone when the application fails in a thread, there is nothing to answer."""
+    """Where a client is gone when the application fails in a thread, its request is reported, and nothing is sent."""
 
     def fail_late(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         list(application(environ, start_response))
@@ -401,7 +429,7 @@ def test_a_failure_behind_a_client_that_is_gone(serve: Serve, application: Appli
     server.wait_until(lambda: server.connections == 0)
     application.gate.set()
     server.wait_until(lambda: server.served == 1)
-    assert [] == server.rejections
+    assert [(500, False)] == [(rejection.status, rejection.is_sent) for _, rejection in server.rejections]
 
 
 def test_a_signal_ends_the_server(serve: Serve, application: Application) -> None:
@@ -452,7 +480,7 @@ def test_a_request_that_has_waited_for_too_long(serve: Serve, application: Appli
 
 def test_what_does_not_wait_for_a_thread(serve: Serve, application: Application) -> None:
     """Where all threads are busy, a probe is served at once."""
-    server = serve(application, threads=2, is_urgent={"/probe"}.__contains__)
+    server = serve(application, threads=2, is_probe={"/probe"}.__contains__)
     busy = [server.client() for _ in range(2)]
     for client in busy:
         client.send(GET % b"/wait")
@@ -464,7 +492,7 @@ def test_what_does_not_wait_for_a_thread(serve: Serve, application: Application)
 
 def test_a_probe_that_waits_holds_up_no_request(serve: Serve, application: Application) -> None:
     """Where there are threads, a probe whose hook waits for a database keeps none of them, nor the event loop."""
-    server = serve(application, threads=2, is_urgent={"/wait"}.__contains__)
+    server = serve(application, threads=2, is_probe={"/wait"}.__contains__)
     probe = server.client()
     probe.send(GET % b"/wait")
     assert application.entered.acquire(timeout=20)
@@ -513,7 +541,7 @@ def test_a_thread_blocks_no_signal(serve: Serve) -> None:
 
 def test_probes_that_come_together(serve: Serve, application: Application) -> None:
     """Probes that wait for the same turn are all served in it where nothing else waits."""
-    server = serve(application, is_urgent={"/probe"}.__contains__)
+    server = serve(application, is_probe={"/probe"}.__contains__)
     busy, *probes = [server.client() for _ in range(4)]
     busy.send(GET % b"/wait")
     assert application.entered.acquire(timeout=20)
@@ -537,7 +565,7 @@ def test_probes_and_requests_take_turns(
         clock.now += costs.get(environ["PATH_INFO"], 0.0)
         return application(environ, start_response)
 
-    server = serve(spend, is_urgent={"/probe"}.__contains__)
+    server = serve(spend, is_probe={"/probe"}.__contains__)
     monkeypatch.setattr(application_turns, "time", SimpleNamespace(monotonic=lambda: clock.now))
     busy, *clients = [server.client() for _ in range(7)]
     for client in clients:
@@ -603,7 +631,7 @@ def test_pieces_and_others_take_turns(  # noqa: PLR0913 - three fixtures, three 
         clock.now += environ["PATH_INFO"] == f"/{other}"
         return application(environ, start_response)
 
-    server = serve(spend, is_urgent={"/P"}.__contains__)
+    server = serve(spend, is_probe={"/P"}.__contains__)
     for module in (application_turns, ready_responses):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
     busy, stream, *clients = [server.client() for _ in range(5)]
@@ -639,7 +667,7 @@ def test_a_client_that_has_read_and_leaves_before_its_turn(serve: Serve, applica
 
 def test_a_probe_whose_client_leaves_before_its_turn(serve: Serve, application: Application) -> None:
     """It is forgotten: probes that nothing waits for take no turn."""
-    server = serve(application, is_urgent={"/probe"}.__contains__)
+    server = serve(application, is_probe={"/probe"}.__contains__)
     server.client().ask(GET % b"/before")
 
     def arrive_and_leave() -> None:
@@ -656,7 +684,7 @@ def test_a_probe_whose_client_leaves_before_its_turn(serve: Serve, application: 
 
 def test_a_probe_whose_client_is_gone(serve: Serve, application: Application) -> None:
     """Also what no thread runs is closed when its client is gone."""
-    server = serve(application, threads=2, is_urgent={"/stream-large"}.__contains__)
+    server = serve(application, threads=2, is_probe={"/stream-large"}.__contains__)
     client = server.client()
     client.send(GET % b"/stream-large")
     server.wait_until(lambda: "piece 0" in application.log)
@@ -705,7 +733,7 @@ def test_more_streams_than_connections(serve: Serve, application: Application) -
         start_response("200 OK", [])
         return (time.sleep(0.001) or b"x" for _ in count())
 
-    server = serve(streaming, limits=Limits(100, connections=8), is_urgent={"/probe"}.__contains__)
+    server = serve(streaming, limits=Limits(100, connections=8), is_probe={"/probe"}.__contains__)
     reading = []
     for _ in range(9):
         reading.append(server.client())

@@ -194,7 +194,7 @@ def test_a_waiting_request_gives_its_descriptor(crowd: tuple["Running", list[Cli
 
 def test_a_probe_is_served_where_none_gives_way(serve: Serve) -> None:
     """Where there is no room at all, a new client comes in all the same: it may be a probe."""
-    server = serve(answer, limits=limits(connections=0), is_urgent={"/probe"}.__contains__)
+    server = serve(answer, limits=limits(connections=0), is_probe={"/probe"}.__contains__)
     assert b"/probe" == server.client().ask(GET % b"probe").body
     assert 503 == server.client().ask(GET % b"path").status
 
@@ -279,6 +279,7 @@ def test_the_grace_has_an_end_for_threads(serve: Serve) -> None:
     for client in busy:
         assert b"" == rest_of(client)
     gate.set()
+    server.wait_until(lambda: not any(thread.name.startswith("application") for thread in threading.enumerate()))
 
 
 def test_drain(serve: Serve) -> None:

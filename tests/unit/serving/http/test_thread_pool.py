@@ -3,15 +3,15 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from app.serving.http.limits import Limits
-from app.serving.http.response import CUT_REASON, END_REQUEST, LAST_BYTES, Response
+from app.serving.http.response import LAST_BYTES, Response
 from app.serving.http.thread_pool import ThreadPool
+from app.serving.http.watcher import WATCH
 from tests.support.http_client import post
 
 if TYPE_CHECKING:
@@ -39,8 +39,22 @@ def run(
     response = Response(application, {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}, keep_alive=True)
     pool.run(connection, response)  # type: ignore[arg-type]
     loop.run_forever()
-    pool.close(wait=True)
+    pool.close()
     return response, idle == [True]
+
+
+class Watcher:
+    """What an application wants called at the end of a response."""
+
+    def __init__(self, end: Callable[[str | None], object]) -> None:
+        self._end = end
+
+    def close(self) -> None:
+        """Release nothing."""
+
+    def end(self, cut_reason: str | None, _failure: BaseException | None) -> None:
+        """End the request."""
+        self._end(cut_reason)
 
 
 def test_requests_are_served_beside_each_other(serve: Serve) -> None:
@@ -77,10 +91,10 @@ def test_a_client_that_does_not_read_keeps_no_thread(serve: Serve) -> None:
     for client in slow:
         client.send(GET.replace(b"/", b"/large", 1))
     assert b"small" == server.client().ask(GET.replace(b"/", b"/small", 1)).body
-    assert ["closed"] == closed
+    assert ["closed"] * 5 == closed
+    server.wait_until(lambda: server.served == 1)
     assert [large] * 4 == [client.receive().body for client in slow]
     server.wait_until(lambda: server.served == 5)
-    assert ["closed"] * 5 == closed
     assert [b"small"] * 4 == [client.ask(GET.replace(b"/", b"/small", 1)).body for client in slow]
 
 
@@ -95,24 +109,13 @@ class RoomForOne(Limits):
 
 def test_an_answered_request_holds_no_memory(serve: Serve) -> None:
     """A client that has its answer can send the next body at once: the one before does not count any more."""
-    gate = threading.Event()
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        ends = 0
-
-        def end(_failure: object) -> None:
-            nonlocal ends
-            ends += 1
-            if ends == 2:  # By a thread that comes back to a request which has been answered.
-                gate.wait(1)
-
-        environ[END_REQUEST] = end
         start_response("200 OK", [])
         return [b"%d" % len(environ["wsgi.input"].read())]
 
     server = serve(application, threads=2, limits=RoomForOne(1_000_000))
     answers = [server.client().ask(post(bytes(1_000_000))) for _ in range(4)]
-    gate.set()
     assert [(200, b"1000000")] * 4 == [(answer.status, answer.body) for answer in answers]
 
 
@@ -201,14 +204,14 @@ class FakeConnection:
         self.reads = loop.create_future()
 
     def send(self, data: bytes) -> None:
-        """Note the body."""
-        self._events.append(data.decode().rpartition("\n")[2])
+        """Note the body, unless the client is gone."""
+        if not self.is_closed:
+            self._events.append(data.decode().rpartition("\n")[2])
 
     async def send_whole(self, data: bytes) -> None:
         """Wait for the client."""
         await self.reads
-        if not self.is_closed:
-            self.send(data)
+        self.send(data)
 
     def leave(self, cut_reason: str) -> None:
         """Close the connection."""
@@ -246,7 +249,7 @@ def test_a_stream_ends_when_its_pieces_are_taken(
         yield b"c"
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        environ[END_REQUEST] = lambda _: events.append(f"(ended: {environ.pop(CUT_REASON)!r})")
+        environ[WATCH](Watcher(lambda cut_reason: events.append(f"(ended: {cut_reason!r})")))
         start_response("200 OK", [("Content-Length", "3")])
         return pieces()
 
@@ -259,11 +262,13 @@ def test_a_large_answer_is_sent_before_its_request_ends(loop: asyncio.AbstractEv
     events: list[str] = []
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        environ[END_REQUEST] = lambda _: events.append(f"ended: {environ.pop(CUT_REASON)}")
+        environ[WATCH](Watcher(lambda cut_reason: events.append(f"ended: {cut_reason}")))
         start_response("200 OK", [])
         return [b"x" * (LAST_BYTES + 1)]
 
-    run(loop, application, FakeConnection(loop, events))
+    response, _ = run(loop, application, FakeConnection(loop, events))
+    assert ["x" * (LAST_BYTES + 1)] == events
+    response.end(None)  # As the dispatcher does.
     assert ["x" * (LAST_BYTES + 1), "ended: None"] == events
 
 
@@ -297,20 +302,18 @@ def test_a_failure_to_end_keeps_no_thread(loop: asyncio.AbstractEventLoop) -> No
 
 
 def test_threads_that_do_not_start(loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the system has no room for all threads there is no pool, and none of those that have started stays."""
-    submit = ThreadPoolExecutor.submit
-    started: list[object] = []
+    """Where the system has no room for all threads there is no pool, and the worker does not start."""
+    started: list[threading.Thread] = []
 
-    def submit_twice(executor: ThreadPoolExecutor, *arguments: Any) -> object:
+    def start(thread: threading.Thread) -> None:
         if len(started) == 2:
             raise RuntimeError("can't start new thread")
-        started.append(submit(executor, *arguments))
-        return started[-1]
+        started.append(thread)
 
-    monkeypatch.setattr(ThreadPoolExecutor, "submit", submit_twice)
-    with pytest.raises(RuntimeError):
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
         ThreadPool(loop, 3, lambda *_: None, lambda: None)
-    assert {threading.BrokenBarrierError} == {type(future.exception(20)) for future in started}  # type: ignore[attr-defined]
+    assert 2 == len(started)
 
 
 def test_a_request_waits_for_no_thread_for_ever(serve: Serve) -> None:
