@@ -22,6 +22,9 @@ _SILENT = frozenset({State.IDLE, State.RECEIVING, State.CLOSING})
 # Without CLOSING: what a client sends after its last response is discarded.
 _AWAITING_REQUEST = frozenset({State.IDLE, State.RECEIVING})
 
+# A hundred clients that uploaded 17 kB/s each had nine of ten bodies of 200 kB rejected that came at once.
+_MUCH_SLOWER = 4
+
 _HOLDING = frozenset({State.RECEIVING, State.WAITING, State.RESPONDING})
 
 
@@ -81,14 +84,20 @@ class ConnectionTable:
         """Choose the request to reject, after one has grown, when all together hold more than the limit.
 
         It is one that has stalled or drips, or whose client does not read the answer, so that these do not keep others
-        out. Otherwise it is the one that has grown: rejecting the oldest would waste most of what was received.
+        out. Or it is one that arrives much more slowly than the one that has grown. Otherwise it is this one: rejecting
+        the oldest would waste most of what was received.
         """
         if self._held_bytes <= self._limits.held_bytes or connection.held_bytes <= self._limits.large_bytes:
             return None
         large = [c for c in self._connections if c.held_bytes > self._limits.large_bytes]
         dripping = [c for c in large if c.state is State.RECEIVING and now - c.marked > self._limits.stalled]
-        stalled = dripping + self._unread(large, now)
-        return min(stalled, key=lambda c: c.started, default=connection)
+        if stalled := dripping + self._unread(large, now):
+            return min(stalled, key=lambda c: c.started)
+        # Not those that have just begun: with many quick clients, each new one would reject one before it.
+        longer = [c for c in large if c.state is State.RECEIVING and now - c.started > self._limits.stalled]
+        slowest = max(longer, key=lambda c: _seconds_per_byte(c, now), default=connection)
+        is_much_slower = _seconds_per_byte(slowest, now) > _MUCH_SLOWER * _seconds_per_byte(connection, now)
+        return slowest if is_much_slower else connection
 
     def longest_silent(self, now: float, at_least: float = 0.0) -> list[Connection]:
         """Choose the connections to evict for new ones. A request that is being served came first, and is spared.
@@ -124,6 +133,10 @@ class ConnectionTable:
     def expired(self, now: float) -> list[Connection]:
         """List the connections whose deadline has passed."""
         return [c for c in self._connections if c.deadline <= now and c.state is not State.WAITING]
+
+
+def _seconds_per_byte(connection: Connection, now: float) -> float:
+    return (now - connection.started) / connection.held_bytes
 
 
 def _by_age(connections: list[Connection]) -> Iterator[list[Connection]]:

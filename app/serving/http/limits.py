@@ -7,9 +7,10 @@ from dataclasses import dataclass
 HELD_BODIES = 8
 LEAST_HELD_BYTES = 8 * 1024 * 1024
 
-# A chunk of any size costs 1.2 us in the event loop, where no queue limits it: a megabyte in chunks of one byte would
-# delay the others for more than a second. The free chunks cost as much as six small requests.
-FREE_CHUNKS = 1000
+# A chunk of any size costs 1.2 us in the event loop, where no queue limits it, and 2.5 us with an extension: a megabyte
+# in chunks of one byte would delay the others for more than a second. The free chunks cost as much as two or three
+# small requests.
+FREE_CHUNKS = 250
 BYTES_PER_CHUNK = 64
 
 

@@ -183,12 +183,28 @@ def test_which_request_is_too_much(times: list[float], grown: int, expected: int
 def test_an_upload_that_drips_has_stalled(grown_by: int, *, is_rejected: bool) -> None:
     """A byte now and then does not keep the place of a large request; as much as makes one large does."""
     dripping = connection(State.RECEIVING, STALLED)
-    connections = [connection(State.RECEIVING) for _ in range(FIT)]
+    connections = [connection(State.RECEIVING, NOW - 0.5) for _ in range(FIT)]
     table = table_of(dripping, *connections)
     dripping.memory_bytes += grown_by
     dripping.last_received = NOW
     table.account(dripping)
     assert (dripping if is_rejected else connections[-1]) is table.excess(connections[-1], NOW)
+
+
+@pytest.mark.parametrize(
+    ("slow", "seconds", "is_rejected"),
+    [
+        pytest.param(5.0, 0.5, True, id="ten times slower"),
+        pytest.param(5.0, 2.0, False, id="a little slower"),
+        pytest.param(0.5, 0.01, False, id="just begun"),
+    ],
+)
+def test_a_slow_upload_gives_way_to_a_quick_one(slow: float, seconds: float, *, is_rejected: bool) -> None:
+    """One that has come for a while, at much less than the pace of the one that has grown, is rejected in its place."""
+    uploads = [connection(State.RECEIVING, NOW - each) for each in (slow, *[seconds] * FIT)]
+    for each in uploads:
+        each.last_received = NOW
+    assert uploads[0 if is_rejected else -1] is table_of(*uploads).excess(uploads[-1], NOW)
 
 
 def test_an_upload_that_gets_on_gives_way_last() -> None:

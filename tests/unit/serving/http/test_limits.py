@@ -22,7 +22,7 @@ def test_held_bytes(body_bytes: int, expected: int) -> None:
     assert expected == Limits(body_bytes).held_bytes
 
 
-@pytest.mark.parametrize(("body_bytes", "expected"), [(0, 1000), (64, 1001), (MEBIBYTE, 17_384)])
+@pytest.mark.parametrize(("body_bytes", "expected"), [(0, 250), (64, 251), (MEBIBYTE, 16_634)])
 def test_chunks(body_bytes: int, expected: int) -> None:
-    """A thousand chunks are free, and each 64 bytes that have come allow for one more."""
+    """250 chunks are free, and each 64 bytes that have come allow for one more."""
     assert expected == Limits.chunks(body_bytes)

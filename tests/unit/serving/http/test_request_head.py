@@ -60,6 +60,7 @@ def test_version(first: bytes, *, expected: bool) -> None:
         (b"GET http://h:80/p?q HTTP/1.1", "http://h:80/p?q"),
         (b"GET HTTPS://[::1]?a HTTP/1.1", "HTTPS://[::1]?a"),
         (b"GET http://xn--bcher-kva.example/ HTTP/1.1", "http://xn--bcher-kva.example/"),
+        (b"GET http://" + b"a." * 60 + b"/xn--0 HTTP/1.1", f"http://{'a.' * 60}/xn--0"),
         (b"OPTIONS * HTTP/1.1", "*"),
         (b"CONNECT a:443 HTTP/1.1", "a:443"),
         (b"CONNECT [2001:db8::1]:443 HTTP/1.1", "[2001:db8::1]:443"),
@@ -148,6 +149,7 @@ def test_64_characters_are_quoted(method: bytes, detail: str) -> None:
     [
         *(b"a", b"a.b.", b"A:80", b"a:", b"a_b", b"127.0.0.1:5000", b"[::1]", b"[::1]:80", b"", b":80"),
         *(b"a" * 63, b".".join([b"a"] * 127) + b":65535", b"xn--bcher-kva.example:80"),
+        b".".join([b"xn--p1ai"] * 11),
     ],
 )
 def test_host(host: bytes) -> None:
@@ -169,7 +171,7 @@ def test_host(host: bytes) -> None:
         b"a, b",
         b"a" * 64,
         b".".join([b"a"] * 131),
-        b".".join([b"xn--p1ai"] * 1750),
+        *(b".".join([b"xn--p1ai"] * labels) for labels in (12, 1750)),
         b"\xe9",
         b"xn--0",
         b"xn--",
