@@ -1,5 +1,6 @@
 """gunicorn, with this project's configuration and master process."""
 
+import atexit
 import logging
 import os
 import signal
@@ -10,6 +11,7 @@ from typing import Any
 
 from gunicorn.app.wsgiapp import WSGIApplication
 
+from app.observability.captured_output import end_lines
 from app.observability.logs import emit
 from app.serving import worker_signals
 from app.serving.arbiter import Arbiter
@@ -25,6 +27,8 @@ class Server(WSGIApplication):  # type: ignore[misc]
     def __init__(self, hooks: Hooks, settings: Mapping[str, Any]) -> None:
         self._hooks = hooks
         self._settings = settings
+        self._master = os.getpid()
+        self._status = 0
         super().__init__()
 
     def load_config(self) -> None:
@@ -36,19 +40,23 @@ class Server(WSGIApplication):  # type: ignore[misc]
 
     def run(self) -> None:
         """Run until told to stop; ends with SystemExit."""
-        master = os.getpid()
+        # The first function to be registered is the last one to be called.
+        atexit.register(self._end_worker)
         arbiter: Arbiter | None = None
         try:
             arbiter = Arbiter(self, self._hooks, EarlySignals(worker_signals.STOPS, {signal.SIGHUP}))
             arbiter.run()
         except SystemExit as end:
-            status = end.code if isinstance(end.code, int) else int(end.code is not None)
+            self._status = end.code if isinstance(end.code, int) else int(end.code is not None)
             if isinstance(end.code, str):  # As the interpreter would print it, but at every LOG_LEVEL.
                 emit(logging.CRITICAL, {"event": end.code})
-            # Shutting down a worker's interpreter costs 150 ms of CPU time, and 17 MB that it shared with the others.
-            if os.getpid() != master:
-                os._exit(status)
             if arbiter is None:
                 self._hooks.metric_files.remove()
                 emit(logging.INFO, {"event": "ended before the application was loaded"})
-            sys.exit(status)
+            sys.exit(self._status)
+
+    def _end_worker(self) -> None:
+        # To take a worker's interpreter apart costs 150 ms of CPU time, and 17 MB that it shared with the others.
+        if os.getpid() != self._master:
+            end_lines()
+            os._exit(self._status)

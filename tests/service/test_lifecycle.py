@@ -11,6 +11,7 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support import example
@@ -338,6 +339,27 @@ def test_threads(output: Path) -> None:
             client.close()
         assert service.stop() == 0
         assert [] == [line for line in service.lines() if line["level"] in {"warning", "error", "critical"}]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_processes_of_a_view_end_with_their_worker(output: Path, threads: int) -> None:
+    """What Python does at the end of a process it does in a worker: a pool of processes would keep the port."""
+    with running(output, arguments=(), WEB_CONCURRENCY=1, THREADS=threads) as service:
+        (process,) = get(service.port, "/processes").json()
+        assert psutil.pid_exists(process)
+        assert service.stop() == 0
+        assert not psutil.pid_exists(process)
+
+
+def test_a_view_that_outlives_the_grace(output: Path, tmp_path: Path) -> None:
+    """A thread that still runs a view keeps its worker from ending no longer than the grace."""
+    arguments = {"WEB_CONCURRENCY": 1, "THREADS": 2, "GRACEFUL_TIMEOUT": 1}
+    with running(output, arguments=(), **arguments) as service, Client(service.port) as client:
+        client.send(b"GET /wait?gate=%s HTTP/1.1\r\nHost: a\r\n\r\n" % bytes(tmp_path / "never"))
+        wait_until(lambda: scrape(service).samples["http_requests_in_progress"] == 1, "the view runs")
+        service.signal(signal.SIGHUP)
+        wait_until(lambda: scrape(service).samples[STOPPED] == 1, "the worker has ended by itself")
+        assert service.stop() == 0
 
 
 def test_a_reader_of_the_log_that_goes_away_stops_no_process(output: Path) -> None:

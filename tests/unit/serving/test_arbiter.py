@@ -1,5 +1,6 @@
 """The master process: each method that replaces one of gunicorn's, by what would happen without it."""
 
+import atexit
 import os
 import signal
 import sys
@@ -256,12 +257,13 @@ def test_the_end_of_a_process(  # noqa: PLR0913 - two fixtures, two tables
     code: str | int | None,
     status: int,
 ) -> None:
-    """A worker, which ends by the same exception as the master, ends at once, and the master in good order.
+    """A worker ends by the same exception as the master, but skips what comes after the `atexit` functions.
 
     What an application says in place of a status is logged.
     """
     application = make().app
     ended: list[int] = []
+    registered: list[Callable[[], None]] = []
 
     class Ending:
         """A master, or what finds itself to be a worker, told to end."""
@@ -278,8 +280,12 @@ def test_the_end_of_a_process(  # noqa: PLR0913 - two fixtures, two tables
     monkeypatch.setattr(server, "Arbiter", Ending)
     monkeypatch.setattr(server, "EarlySignals", lambda *_: None)
     monkeypatch.setattr(os, "_exit", ended.append)
+    monkeypatch.setattr(atexit, "register", registered.append)
     with pytest.raises(SystemExit) as end:
         application.run()
+    assert [] == ended
+    for function in registered:
+        function()
     monkeypatch.undo()
     assert (status, [status] if is_worker else []) == (end.value.code, ended)
     expected = [("critical", code)] if isinstance(code, str) else []
