@@ -102,8 +102,10 @@ def _addresses(environ: Mapping[str, str], variable: str) -> tuple[str, ...]:
         addresses = tuple(str(ipaddress.ip_address(address.strip())) for address in text.split(","))
     except ValueError:
         raise SettingError(variable, text, "IP addresses of this machine, with commas between them") from None
-    if len(set(addresses)) < len(addresses) or {"::", "0.0.0.0"} <= set(addresses):  # noqa: S104 - what is refused
-        raise SettingError(variable, text, "different addresses (:: includes 0.0.0.0)")
+    ipv4 = [address for address in addresses if ":" not in address]
+    is_double = ("::" in addresses and len(addresses) > 1) or ("0.0.0.0" in ipv4 and len(ipv4) > 1)  # noqa: S104 - refused
+    if is_double or len(set(addresses)) < len(addresses):
+        raise SettingError(variable, text, "different addresses (:: includes all, and 0.0.0.0 all of IPv4)")
     return addresses
 
 

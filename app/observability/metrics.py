@@ -14,8 +14,8 @@ OTHER_METHOD = "_OTHER"
 # The latency objective is 25 ms for 99 of 100 requests: a bucket boundary exactly there makes the share exact.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
-# 499 is nginx's: the client has left while its request waited.
-REJECTIONS = (400, 408, 414, 431, 499, 501, 503)
+# 499 is nginx's: the client has left while its request waited. 500: what is around the application has failed.
+REJECTIONS = (400, 408, 413, 414, 431, 499, 500, 501, 503)
 EXITS = ("stopped", "timeout", "crashed")
 
 # The extension neither serves nor measures here: its own measurement misses requests that never reach a view, labels by
@@ -29,7 +29,7 @@ request_seconds = Histogram(
     buckets=SECONDS,
 )
 rejections = Counter(
-    "http_requests_rejected", "Requests that the HTTP server has rejected before the application saw them.", ["status"]
+    "http_requests_rejected", "Requests that the HTTP server has answered and the application has not seen.", ["status"]
 )
 lines_dropped = Counter("log_lines_dropped", "Log lines that standard output did not take.")
 spans_dropped = Counter("otel_spans_dropped", "Spans that did not get to the collector.")

@@ -17,9 +17,22 @@ def usable_cpus(root: Path = Path("/"), affinity: int | None = None) -> int:
 
 
 def _quota_v2(root: Path) -> int | None:
-    """Read `cpu.max`: "150000 100000" is one and a half CPUs, "max 100000" is no quota."""
-    quota, period = _words(root / "sys/fs/cgroup/cpu.max") or ("max", "")
-    return None if quota == "max" else _round_up(int(quota), int(period))
+    """Read `cpu.max` of this process's group and of those above it, as systemd nests them; the smallest quota counts.
+
+    "150000 100000" is one and a half CPUs, "max 100000" is no quota.
+    """
+    top = root / "sys/fs/cgroup"
+    # The line "0::/system.slice/adder.service". A container has a tree of its own, in which its group is "/".
+    paths = [
+        path for number, _, path in (line.split(":", 2) for line in _lines(root / "proc/self/cgroup")) if number == "0"
+    ]
+    own = top / (paths[0].lstrip("/") if paths else "")
+    quotas = []
+    for folder in (own, *own.parents):
+        quota, period = _words(folder / "cpu.max") or ("max", "")
+        if quota != "max":
+            quotas.append(_round_up(int(quota), int(period)))
+    return min(quotas, default=None)
 
 
 def _quota_v1(root: Path) -> int | None:
@@ -37,7 +50,11 @@ def _round_up(quota: int, period: int) -> int:
 
 
 def _words(path: Path) -> list[str]:
+    return " ".join(_lines(path)).split()
+
+
+def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text().split()
+        return path.read_text().splitlines()
     except OSError:
         return []

@@ -131,7 +131,8 @@ class MetricsServer:
             if self._shared[IS_STOP]:
                 loop.call_soon_threadsafe(server.stop, time.monotonic() + GRACE_SECONDS)
 
-        for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):  # A terminal sends them to the whole group.
+        # A terminal sends the first three to the whole group, and `pkill -USR1 gunicorn` the last to each process.
+        for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(ignored, signal.SIG_IGN)
         loop = new_event_loop()
         own = ProcessMetrics(scoreboard, master, [os.getpid()], self._settings.revision)

@@ -80,7 +80,7 @@ def test_the_known_series_are_there_before_the_first_request(output: Path) -> No
         processor_time = counting.pop("process_cpu_seconds_total")
         assert processor_time > 0
         assert {0.0} == set(counting.values())
-        for status in (400, 408, 414, 431, 501, 503):
+        for status in (400, 408, 413, 414, 431, 499, 500, 501, 503):
             assert f'http_requests_rejected_total{{status="{status}"}}' in counting
         for route in ("/healthz", "/readyz", "/version", "/openapi.json"):
             assert f'{REQUESTS}{{method="GET",route="{route}",status="200"}}' in counting

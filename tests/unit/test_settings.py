@@ -155,10 +155,10 @@ def test_other_than_addresses_is_refused(value: str) -> None:
     assert expected == str(refusal({"BIND": value}))
 
 
-@pytest.mark.parametrize("value", ["127.0.0.1,127.0.0.1", "::1,0::1", "::,0.0.0.0"])
+@pytest.mark.parametrize("value", ["127.0.0.1,127.0.0.1", "::1,0::1", "::,0.0.0.0", "127.0.0.1,0.0.0.0", "::1,::"])
 def test_an_address_twice_is_refused(value: str) -> None:
     """No port can be listened on twice."""
-    expected = f"BIND is {value!r}, but must be different addresses (:: includes 0.0.0.0)"
+    expected = f"BIND is {value!r}, but must be different addresses (:: includes all, and 0.0.0.0 all of IPv4)"
     assert expected == str(refusal({"BIND": value}))
 
 

@@ -50,6 +50,26 @@ def test_quota(tmp_path: Path, files: dict[str, str], expected: int) -> None:
     assert expected == usable_cpus(control_group(tmp_path, files), affinity=8)
 
 
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        pytest.param("0::/a.slice/b.service\n", 2, id="its own"),
+        pytest.param("0::/a.slice/b.service/c\n", 2, id="that of a group above it"),
+        pytest.param("1:name=systemd:/x:y\n0::/a.slice\n", 3, id="beside version 1"),
+        pytest.param("0::/other\n", 8, id="none"),
+        pytest.param("0::/../other\n", 8, id="outside of the tree"),
+        pytest.param("", 8, id="unknown"),
+    ],
+)
+def test_nested_groups(tmp_path: Path, group: str, expected: int) -> None:
+    """The smallest quota counts, of the process's own control group and of those above it."""
+    files = {f"a.slice/{V2}": "300000 100000", f"a.slice/b.service/{V2}": "200000 100000", "a.slice/b.service/c/x": ""}
+    root = control_group(tmp_path, files)
+    (root / "proc/self").mkdir(parents=True)
+    (root / "proc/self/cgroup").write_text(group)
+    assert expected == usable_cpus(root, affinity=8)
+
+
 def test_affinity_alone(tmp_path: Path) -> None:
     """A mask of one CPU is one CPU, whatever the quota is."""
     assert 1 == usable_cpus(control_group(tmp_path, {V2: "400000 100000\n"}), affinity=1)

@@ -98,10 +98,10 @@ def test_a_process_that_fails_to_start(hooks: Hooks, log_lines: "Lines", monkeyp
 
 
 def test_signals_to_all_processes_are_not_for_it(hooks: Hooks) -> None:
-    """Ctrl-C, a terminal that closes, and a supervisor's SIGTERM: the process goes on until the master ends it."""
+    """Ctrl-C, a terminal that closes, a supervisor's SIGTERM, `pkill -USR1`: the master ends the process."""
     child = child_of(hooks.metrics_server)
     get(hooks.settings.metrics_port, "/metrics")
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
         child.send_signal(number)
     assert 200 == get(hooks.settings.metrics_port, "/metrics").status
 
