@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from flask import Request
@@ -22,9 +21,10 @@ UNHANDLED = "unhandled exception"
 CUT_SHORT = "the application failed after the response had begun"
 CLIENT_GONE = "client disconnected before the response was complete"
 
-# In the environ of our server: takes an object whose end() it calls, with the reason for which it has cut the response
-# short (empty if its client has gone, and None if it is whole) and with what has failed around it, or None.
-WATCH = "response.watch"
+# In the environ of our server: takes an object whose close() and end() it calls. end() gets the reason for which the
+# server has cut the response short (empty if its client has gone, and None if it is whole), and what has failed around
+# it, or None.
+ADD_LISTENER = "response.add_listener"
 
 # What our hook calls on gunicorn's own workers, if it is still there: a middleware has not closed the response. Not
 # left to the garbage collector, which may run while a thread holds the lock of a metric.
@@ -48,17 +48,17 @@ class MeasuredResponse:
         self._headers: list[tuple[str, str]] = []
         self._request: Request | None = None
         self._is_open = True
-        self._is_whole = self._is_closed = self._is_watched = self._has_failed = False
+        self._is_whole = self._is_closed = self._server_ends_it = self._has_failed = False
 
     def start(self, application: "WSGIApplication", start_response: "StartResponse") -> Self:
         """Call the application. If it raises, end the request and raise the error again."""
         self._start = start_response
-        watch = self._environ.get(WATCH)
-        if watch is None:
-            self._environ[END_REQUEST] = partial(self.end, None)
+        add_listener = self._environ.get(ADD_LISTENER)
+        if add_listener is None:
+            self._environ[END_REQUEST] = self._abandon
         else:
-            watch(self)
-            self._is_watched = not self._record.is_internal
+            add_listener(self)
+            self._server_ends_it = not self._record.is_internal
         self._context.run(self._call, application)
         return self
 
@@ -110,12 +110,11 @@ class MeasuredResponse:
         try:
             self._close()
         finally:
-            if not self._is_watched:
+            if not self._server_ends_it:
                 self.end(None if self._is_sent() else "", None)
 
     def end(self, cut_reason: str | None, failure: BaseException | None) -> None:
-        """End the request, once, after its response has been sent or cut short."""
-        self._close()
+        """End the request, once. How its response ended is known by now."""
         if not self._is_open:
             return
         record = self._record
@@ -123,11 +122,19 @@ class MeasuredResponse:
             record.status = 500
             record.reason = MIDDLEWARE_FAILED
             record.error = type(failure).__name__
+            record.response_bytes = None  # What came out of the middleware is not known.
         elif record.status < 400:  # noqa: PLR2004 - the application has handled any error itself
             record.reason = record.error = None
         if record.reason is None and cut_reason is not None:
             record.reason = cut_reason or CLIENT_GONE
         self._context.run(self._end)
+
+    def _abandon(self, failure: BaseException | None) -> None:
+        self._close()
+        if isinstance(failure, BrokenPipeError | ConnectionResetError):  # Of the client's socket.
+            self.end("", None)
+        else:
+            self.end(None, failure)
 
     def _close(self) -> None:
         if not self._is_closed:

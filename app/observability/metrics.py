@@ -29,7 +29,9 @@ request_seconds = Histogram(
     buckets=SECONDS,
 )
 rejections = Counter(
-    "http_requests_rejected", "Requests that the HTTP server has answered and the application has not seen.", ["status"]
+    "http_requests_rejected",
+    "Requests that the HTTP server has rejected, or that failed around the application.",
+    ["status"],
 )
 lines_dropped = Counter("log_lines_dropped", "Log lines that standard output did not take.")
 spans_dropped = Counter("otel_spans_dropped", "Spans that did not get to the collector.")

@@ -4,10 +4,10 @@ import os
 from contextlib import suppress
 from contextvars import copy_context
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from flask import Flask, Request, got_request_exception
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from app.observability import metrics, traces
 from app.observability.captured_output import end_lines
@@ -22,10 +22,11 @@ from app.observability.statuses import title
 from app.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from werkzeug.routing import MapAdapter
+
 
 # Set by our own servers in the environ: the time.monotonic() at which the whole request had arrived.
 RECEIVED_AT = "request.received_at"
@@ -38,16 +39,15 @@ LOGGED_CHARACTERS = 512
 class RequestMiddleware:
     """Measures every request; `environ["app.request_record"]` is its record."""
 
-    def __init__(
-        self, application: "WSGIApplication", url_adapter: "Callable[[Request], Any]", settings: Settings
-    ) -> None:
+    def __init__(self, application: "WSGIApplication", app: Flask, settings: Settings) -> None:
         self._application = application
-        self._url_adapter = url_adapter
+        self._app = app
         self._max_body_bytes = settings.max_body_bytes
         self._forwarded = Forwarded(settings.forwarded_allow_ips)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterator[bytes]":
-        """Serve a request. It ends when the server closes the response, or when the application raises."""
+        """Serve a request. It ends with its response, or when the application raises."""
+        is_repeated = ENVIRON_KEY in environ  # A view may call the application in a thread, with a copy of the environ.
         record = environ[ENVIRON_KEY] = describe(environ, self._forwarded)
         record.queued = 0.0
         received = environ.get(RECEIVED_AT)
@@ -59,7 +59,7 @@ class RequestMiddleware:
         record.route = UNMATCHED
         record.response_bytes = 0
         is_from_server = received is not None or "SERVER_SOFTWARE" in environ
-        record.is_internal = not is_from_server or current_record() is not None
+        record.is_internal = not is_from_server or is_repeated or current_record() is not None
         self._count_in_progress(record, 1)
         # Each request has its own context: a server may start a second request in the same thread before it has closed
         # the response to the first, and the keys that a view binds to log lines belong to its request alone.
@@ -67,12 +67,20 @@ class RequestMiddleware:
         if traces.request_spans is not None:
             context.run(traces.request_spans.start, record, environ)
         response = MeasuredResponse(context, environ, record, self._finish)
-        return response.start(self._receive if is_chunked(environ) else self._application, start_response)
+        return response.start(self._receive if is_chunked(environ) else self._serve, start_response)
 
     def _receive(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         record: RequestRecord = environ[ENVIRON_KEY]
         record.request_bytes = receive_chunked(environ, self._max_body_bytes)
-        return self._application(environ, start_response)
+        return self._serve(environ, start_response)
+
+    def _serve(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
+        try:
+            return self._application(environ, start_response)
+        except RequestEntityTooLarge as error:  # A middleware has read the body before Flask did.
+            with self._app.request_context(environ):
+                response = self._app.make_response(self._app.handle_user_exception(error))
+            return response(environ, start_response)
 
     def _finish(self, record: RequestRecord, environ: "WSGIEnvironment", request: Request | None) -> None:
         if scoreboard.is_detached:
@@ -99,15 +107,15 @@ class RequestMiddleware:
 
     def _route(self, record: RequestRecord, request: Request | None, environ: "WSGIEnvironment") -> str:
         if request is not None and request.url_rule is not None:
-            return request.url_rule.rule
+            return request.url_rule.rule if request.url_rule.map is self._app.url_map else UNMATCHED
         if request is not None and not isinstance(request.routing_exception, MethodNotAllowed):
             return UNMATCHED
-        if _printable(environ.get("PATH_INFO")) != record.path:  # DispatcherMiddleware: another application answered.
-            return UNMATCHED
+        if request is None and _printable(environ.get("PATH_INFO")) != record.path:
+            return UNMATCHED  # DispatcherMiddleware has passed it to another application.
         # Flask has dropped the request if the application raised, and sets no rule for a wrong method, although the
         # path matched one.
         with suppress(Exception):  # A converter may raise anything. Flask has not called it for a wrong method.
-            adapter: MapAdapter = self._url_adapter(request or Request(environ))
+            adapter = cast("MapAdapter", self._app.create_url_adapter(request or Request(environ)))
             try:
                 return adapter.match(return_rule=True)[0].rule
             except MethodNotAllowed as error:
@@ -142,7 +150,7 @@ def reject(record: RequestRecord, environ: "WSGIEnvironment") -> None:
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Measure all requests of an application."""
-    app.wsgi_app = RequestMiddleware(app.wsgi_app, app.create_url_adapter, settings)  # type: ignore[method-assign]
+    app.wsgi_app = RequestMiddleware(app.wsgi_app, app, settings)  # type: ignore[method-assign]
     got_request_exception.connect(_note_exception, app)
 
 

@@ -14,9 +14,7 @@ UNKNOWN_BYTES = 2**63 - 1
 
 def body_bytes(environ: "WSGIEnvironment") -> int:
     """Read the size of the body in bytes from the environ; 0 if it is missing or not a number."""
-    text = environ.get("CONTENT_LENGTH")
-    if not text:
-        return 0
+    text = (environ.get("CONTENT_LENGTH") or "").lstrip("0")
     return int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(UNKNOWN_BYTES)) else 0
 
 
@@ -46,4 +44,8 @@ class TooLargeBody(io.RawIOBase):
 
     def readinto(self, _buffer: object) -> int:
         """Raise RequestEntityTooLarge."""
+        raise RequestEntityTooLarge
+
+    def read(self, _size: int | None = -1) -> bytes:
+        """Raise RequestEntityTooLarge, and not MemoryError where a middleware reads as much as Content-Length says."""
         raise RequestEntityTooLarge

@@ -15,7 +15,7 @@ class RequestRecord:
     """A request and its response; each part of the service that handles them fills in what it knows. None is unknown.
 
     `received` is a time of time.monotonic(); durations are in seconds, sizes in bytes. `duration` lasts until the
-    response is closed, `queued` until the application is called. `is_tracked` is False if a view wants no metrics.
+    response ends, `queued` until the application is called. `is_tracked` is False if a view wants no metrics.
     `is_internal` is True if the application makes the request, as by a test client: it may never close the response.
     `span` is the OpenTelemetry span, `printed` has the unfinished printed lines; either may be None.
     """

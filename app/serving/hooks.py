@@ -162,7 +162,7 @@ class Hooks:
         mark_process_dead(slot_owner(worker.slot))  # type: ignore[no-untyped-call]
         self._log_lost(worker.slot, worker.pid)
         has_left = scoreboard.release(worker.slot)
-        worker_exits.labels("timeout" if worker.aborted else "stopped" if has_left else "crashed").inc()
+        worker_exits.labels("stopped" if has_left else "timeout" if worker.aborted else "crashed").inc()
 
     def worker_exit(self, _arbiter: Any, worker: Any) -> None:
         """Record in the worker that it exits cleanly, if it does, and send its last spans."""

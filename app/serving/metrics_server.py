@@ -131,7 +131,7 @@ class MetricsServer:
             if self._shared[IS_STOP]:
                 loop.call_soon_threadsafe(server.stop, time.monotonic() + GRACE_SECONDS)
 
-        # A terminal sends the first three to the whole group, and `pkill -USR1 gunicorn` the last to each process.
+        # A terminal sends the first three to the whole group, and `pkill -USR1 gunicorn` another one to each process.
         for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(ignored, signal.SIG_IGN)
         loop = new_event_loop()

@@ -32,7 +32,8 @@ def answer_rejection(
         record.duration = monotonic() - environ[STARTED_AT]
         record.request_bytes = environ[BODY_BYTES]
         has_body = rejection.is_sent and record.method != HTTPMethod.HEAD
-        record.response_bytes = len(body) if has_body else 0
+        is_unknown = rejection.__cause__ is not None and not rejection.is_sent  # A middleware may have sent something.
+        record.response_bytes = None if is_unknown else len(body) if has_body else 0
         _log_failure(rejection, record)
         reject(record, environ)
     elif known.reason == MIDDLEWARE_FAILED:
@@ -46,4 +47,7 @@ def answer_rejection(
 def _log_failure(rejection: Rejection, record: RequestRecord) -> None:
     if error := rejection.__cause__:
         record.error = type(error).__name__
-        emit(logging.ERROR, {"event": UNHANDLED, "exc_info": error, "request_id": record.request_id})
+        event = {"event": UNHANDLED, "exc_info": error, "request_id": record.request_id}
+        if record.trace:
+            event["trace_id"], event["span_id"] = record.trace
+        emit(logging.ERROR, event)

@@ -109,7 +109,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
             self._begin_to_leave()
             self._call_soon(self._loop.call_later, SIGNALLING_SECONDS, self._leave)
         elif scoreboard.stop_requests > 1:
-            self._call_soon(self._server.stop, monotonic() + self._grace)
+            self._call_soon(self._server.stop, self._give_up_at)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """End at once: by SystemExit while the application runs, and otherwise through the event loop.
@@ -136,6 +136,11 @@ class Worker(BaseWorker):  # type: ignore[misc]
         # gunicorn's command line may say otherwise than the settings.
         whole: float = self.cfg.graceful_timeout - self.hooks.settings.drain_seconds
         return whole - self.hooks.flush_seconds - END_SECONDS
+
+    @property
+    def _give_up_at(self) -> float:
+        # Of a stop whose draining ends now, or has ended: the master's time for it began with the first signal.
+        return min(monotonic(), self._left_at + self.hooks.settings.drain_seconds) + self._grace
 
     @property
     def _is_stop(self) -> bool:
@@ -168,7 +173,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
             self._server.stop(self._left_at + self._grace)
         elif scoreboard.stop_requests > 1 and not self.alive:
             # The kernel may merge a second SIGTERM with the first.
-            self._server.stop(monotonic() + self._grace)
+            self._server.stop(self._give_up_at)
 
     def _count(self) -> None:
         self.nr += 1

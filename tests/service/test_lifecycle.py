@@ -349,6 +349,22 @@ def test_the_processes_of_a_view_end_with_their_worker(output: Path, threads: in
         assert psutil.pid_exists(process)
         assert service.stop() == 0
         assert not psutil.pid_exists(process)
+        assert 1 == len([line for line in service.lines() if line["event"] == "the worker ends"])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_thread_of_a_view_is_waited_for(output: Path, tmp_path: Path, threads: int) -> None:
+    """As under gunicorn's own workers, a thread that a view has started can end what it does when the service stops."""
+    gate = tmp_path / "gate"
+    with running(output, arguments=(), WEB_CONCURRENCY=1, THREADS=threads) as service:
+        assert 200 == get(service.port, f"/background?gate={gate}").status
+        service.signal(signal.SIGTERM)
+        wait_until(
+            lambda: [line for line in service.lines() if "exiting" in line["event"].lower()], "the worker leaves"
+        )
+        gate.touch()
+        assert service.wait() == 0
+        assert 1 == len([line for line in service.lines() if line["event"] == "the thread ends"])
 
 
 def test_a_view_that_outlives_the_grace(output: Path, tmp_path: Path) -> None:

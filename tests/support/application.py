@@ -1,10 +1,12 @@
 """The application of the tests: that of the project, with a few views that do what a test asks of them."""
 
+import atexit
 import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from wsgiref.validate import validator
 
@@ -115,8 +117,24 @@ def leave() -> None:
 def processes() -> list[int]:
     """Compute in a pool of processes, and return their ids."""
     global _processes  # noqa: PLW0603 - as a view does that makes it when it first needs it
-    _processes = _processes or ProcessPoolExecutor(2)
+    if _processes is None:
+        _processes = ProcessPoolExecutor(2)
+        atexit.register(structlog.get_logger().info, "the worker ends")
     return [_processes.submit(os.getpid).result()]
+
+
+@blueprint.get("/background")
+def background() -> str:
+    """Start a thread that waits until the file `gate` is there, and logs that it ends."""
+
+    def work() -> None:
+        while not Path(gate).exists():
+            time.sleep(0.01)
+        structlog.get_logger().info("the thread ends")
+
+    gate = request.args["gate"]
+    Thread(target=work).start()
+    return "started\n"
 
 
 @blueprint.get("/no-content")

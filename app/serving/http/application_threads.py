@@ -15,7 +15,7 @@ class ApplicationThreads:
     `begin` makes the response to a request, or None if there is none to make; `finish` ends a response.
     """
 
-    is_running = False  # In the event loop, as ApplicationTurns does.
+    is_running_in_loop = False
 
     def __init__(  # noqa: PLR0913, PLR0917 - the counterpart of ApplicationTurns
         self,
@@ -33,7 +33,7 @@ class ApplicationThreads:
         self._pools = [(ThreadPool(loop, size, finish, self.schedule), queue) for size, queue in queues]
 
     @property
-    def is_idle(self) -> bool:
+    def are_threads_idle(self) -> bool:
         """Whether no thread runs the application."""
         return all(pool.is_idle for pool, _ in self._pools)
 

@@ -30,7 +30,7 @@ class ApplicationTurns:
     tells whether connections are being opened.
     """
 
-    is_idle = True  # As far as threads go, which ApplicationThreads has.
+    are_threads_idle = True
 
     def __init__(  # noqa: PLR0913, PLR0917 - the counterpart of ApplicationThreads
         self,
@@ -41,7 +41,7 @@ class ApplicationTurns:
         finish: Callable[[Connection, Response, BaseException | None], None],
         is_opening: Callable[[], bool],
     ) -> None:
-        self.is_running = self._is_scheduled = False
+        self.is_running_in_loop = self._is_scheduled = self._is_probe_due = False
         self._loop = loop
         self._requests = requests
         self._probes = probes
@@ -59,16 +59,20 @@ class ApplicationTurns:
 
     def schedule(self) -> None:
         """Run the application in the next turn of the event loop, for what waits by then."""
-        if not (self._is_scheduled or self.is_running):
+        if not (self._is_scheduled or self.is_running_in_loop):
             self._is_scheduled = True
             self._loop.call_soon(self._run)
 
     def close(self) -> None:
         """End the responses whose clients are gone, after the last turn."""
         until = time.monotonic() + CLOSE_SECONDS
-        while self._ready and time.monotonic() < until:
-            with suppress(SystemExit):  # A view's own, which is taken for that of a signal while the worker is aborted.
-                self._run_one(self._ready.popleft())
+        while self._ready:
+            connection = self._ready.popleft()
+            if time.monotonic() < until:
+                with suppress(SystemExit):  # A view's own, taken for that of a signal while the worker is aborted.
+                    self._run_one(connection)
+            elif connection.response is not None:  # What it used goes with the process.
+                self._finish(connection, connection.response, None)
 
     def _run(self) -> None:
         began = time.monotonic()
@@ -76,7 +80,7 @@ class ApplicationTurns:
             self._loop.call_soon(self._run)
             return
         self._is_scheduled = False
-        self.is_running = True
+        self.is_running_in_loop = True
         # Without a running loop, `asyncio.run()` and `async def` views work as usual. asyncio exports this for event
         # loops (`asyncio.__all__`). To stop the loop and run it again costs uvloop twenty system calls, 16 us.
         _set_running_loop(None)
@@ -84,7 +88,7 @@ class ApplicationTurns:
             self._run_until(began + TURN_SECONDS)
         finally:
             _set_running_loop(self._loop)
-            self.is_running = False
+            self.is_running_in_loop = False
             ended = time.monotonic()
             if ended - began > LONG_TURN_SECONDS:
                 self._opening_until = ended + TURN_SECONDS
@@ -92,13 +96,18 @@ class ApplicationTurns:
                 self.schedule()
 
     def _run_until(self, end: float) -> None:
+        if self._is_probe_due and self._probes:
+            self._run_one(self._probes.take())
         # Probes get as much time as what came before them took: no flood keeps probes waiting until a busy process is
         # restarted, no flood of probes keeps requests waiting, and neither does an endless stream.
         while (began := time.monotonic()) < end and (self._requests or self._probes or self._ready):
             if self._requests and not self._ready.are_due:
                 self._run_one(self._requests.take())
             self._ready.run(self._run_one, time.monotonic() - began, self._requests, end)
-            probes_until = 2 * time.monotonic() - began
+            took = time.monotonic() - began
+            # The first that has arrived during a long view comes before the next view: kubelets give up after a second.
+            self._is_probe_due = took > LONG_TURN_SECONDS and not self._probes
+            probes_until = began + 2 * took
             while self._probes:
                 self._run_one(self._probes.take())
                 if time.monotonic() >= probes_until:
@@ -116,10 +125,11 @@ class ApplicationTurns:
         except BaseException as error:  # SystemExit too: whatever a view raises ends only its own request.
             failure = error
             response.close()
-            response.end(connection.cut_reason, failure)
             if response.is_aborted_by(error):
+                response.end(connection.cut_reason, failure)
                 raise
         self._finish(connection, response, failure)
+        failure = None  # Its traceback has this frame: it would wait for the garbage collector, and so would the body.
 
     def _send_pieces(self, connection: Connection, response: Response) -> bool:
         piece: bytes | None = None

@@ -37,8 +37,7 @@ class Connection(asyncio.BufferedProtocol):
         # Why this server has closed the connection; empty if the client has, and None while it is open.
         self.cut_reason: str | None = None
         self.response: Response | None = None
-        self._owner = owner
-        self._limits = limits
+        self._owner, self._limits = owner, limits
         self._reader = RequestReader(limits, lambda: self.transport.write(CONTINUE))
         self._behind = b""
         self._sent: asyncio.Future[None] | None = None
@@ -89,11 +88,10 @@ class Connection(asyncio.BufferedProtocol):
         if self.is_closed:
             return
         self.cut_reason = self.cut_reason or ""
-        is_abandoned = self.state is State.WAITING
-        self.state = State.CLOSED
+        before, self.state = self.state, State.CLOSED
         self.is_closed = True
         self._wake_sender()
-        if is_abandoned:
+        if before is State.WAITING:
             status, reason = (503, self.cut_reason) if self.cut_reason else (499, "client disconnected while it waited")
             self._owner.rejected(self, Rejection(status, reason, is_sent=False))
         self._reader.begin()
@@ -123,6 +121,8 @@ class Connection(asyncio.BufferedProtocol):
         """Send bytes of the response; `is_paused` is true until the kernel has taken them."""
         if not self.is_closed:
             self.transport.write(data)
+            if self.transport.is_closing():
+                self.connection_lost(None)  # The event loop would tell of it only after this turn.
 
     async def send_whole(self, data: bytes) -> None:
         """Send bytes of the response, and wait until the kernel has taken them or the client is gone."""
@@ -139,11 +139,9 @@ class Connection(asyncio.BufferedProtocol):
         self.started = now = time.monotonic()
         self._reader.begin()
         if keep_alive:
-            self.state = State.IDLE
-            self.deadline = now + self._limits.keep_alive
+            self.state, self.deadline = State.IDLE, now + self._limits.keep_alive
         else:
-            self.state = State.CLOSING
-            self.deadline = now + self._limits.close
+            self.state, self.deadline = State.CLOSING, now + self._limits.close
             self._behind = b""
         if self.held_bytes:
             self._owner.grown(self)
@@ -171,11 +169,10 @@ class Connection(asyncio.BufferedProtocol):
             self.transport.resume_reading()
 
     def _feed(self, data: bytes, now: float) -> None:
-        reader = self._reader
-        request = reader.request
+        request = self._reader.request
         had_head = request.has_head
         try:
-            behind = reader.feed(data, now)
+            behind = self._reader.feed(data, now)
         except Rejection as rejection:
             self._owner.rejected(self, rejection)
             return

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from app.serving.http.connection import Connection
 from app.serving.http.rejection import Rejection
-from app.serving.http.request import BODY_BYTES, RECEIVED_AT, STARTED_AT, make_environ
+from app.serving.http.request import BODY_BYTES, STARTED_AT, make_environ
 from app.serving.http.response import Response
 from app.serving.http.response_head import date_line
 from app.serving.http.service import Service
@@ -31,9 +31,7 @@ def fail(connection: Connection, response: Response, failure: BaseException, ser
     """Answer a request that the application has failed on, or cut the response short if it has begun."""
     rejection = Rejection(500, "internal error", is_sent=not (response.has_begun or connection.is_closed))
     rejection.__cause__ = failure
-    environ = response.environ
-    body_bytes = None if "HTTP_TRANSFER_ENCODING" in environ else int(environ.get("CONTENT_LENGTH", 0))
-    _answer(connection, environ | {STARTED_AT: environ[RECEIVED_AT], BODY_BYTES: body_bytes}, rejection, service)
+    _answer(connection, response.environ | response.known, rejection, service)
     if not rejection.is_sent:
         connection.abort()
 

@@ -40,6 +40,7 @@ _HOST_BYTES = len("." * 253 + ":65535")
 _IDNA_BYTES = 100
 
 # To split 98 Connection fields into 14,000 options took eight times as long as the rest of a head.
+# The lookbehind is last because a pattern that begins with a word is found much faster.
 _CLOSE = re.compile(rb"close(?<![^\t ,]close)(?=[\t ]*(?:,|$))")
 _KEEP_ALIVE = re.compile(rb"keep-alive(?<![^\t ,]keep-alive)(?=[\t ]*(?:,|$))")
 
@@ -133,14 +134,14 @@ def _interpret_fields(request: Request, limits: Limits) -> None:
         _check_repeated(request)
     _check_host(request, names.get(b"host"))
     if b"content-length" in names:
-        request.content_length = int(names[b"content-length"])  # llhttp accepts only digits.
+        # llhttp accepts only digits, and any number of leading zeros; int() takes at most 4,300 digits.
+        request.content_length = int(names[b"content-length"].lstrip(b"0") or b"0")
     if b"transfer-encoding" in names:
         _check_transfer_encoding(request, names[b"transfer-encoding"])
         request.is_chunked = True
     # A client that asked to close sends no further request: what follows comes from another client. The same is true
     # after CONNECT (RFC 9931, section 8).
-    values = [value for name, value in request.fields if name == b"connection"] if b"connection" in names else []
-    options = b",".join(values).lower()
+    options = b",".join(value for name, value in request.fields if name == b"connection").lower()
     request.keep_alive = (
         not _CLOSE.search(options)
         and request.method != HTTPMethod.CONNECT
@@ -162,7 +163,7 @@ def _check_host(request: Request, value: bytes | None) -> None:
     if value is None and not request.is_http_1_0:
         raise Rejection(400, "malformed HTTP: no Host field")
     # A target with a host overrides the field: one of them is decoded.
-    is_used = request.target.startswith("/")
+    is_used = "://" not in request.target
     if value is not None and not (_HOST.fullmatch(value) and (_can_be_in_url(value) or not is_used)):
         raise Rejection(400, "malformed HTTP: no valid host in the Host field")
 

@@ -2,22 +2,18 @@
 
 import io
 import logging
-import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from app.serving.http.response_head import check_head, date_line
-from app.serving.http.watcher import WATCH, Watcher
+from app.serving.http.response_head import check_head, head_lines
+from app.serving.http.response_listener import ADD_LISTENER, ResponseListener
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
-
-# Fields of the connection, which the server manages (PEP 3333, "Other HTTP Features").
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "trailer"})
 
 # The kernel takes this much at once. With a larger limit, the call could end before the client has read.
 LAST_BYTES = 16 * 1024
@@ -39,8 +35,10 @@ class Response:
         *,
         keep_alive: bool,
         is_aborted: Callable[[], bool] = lambda: False,
+        known: "WSGIEnvironment | None" = None,
     ) -> None:
         self.environ = environ
+        self.known = known or {}  # What the server needs if the call fails, whatever has become of the environ.
         self.keep_alive = keep_alive
         self.has_begun = self.is_exhausted = False
         self._application = application
@@ -52,8 +50,11 @@ class Response:
         self._pieces: Iterator[bytes] = iter(())
         self._is_chunked = False
         self._remaining: int | None = None
-        self._watchers: list[Watcher] = []
-        environ[WATCH] = self._watchers.append
+        self._listeners: list[ResponseListener] = []
+        environ[ADD_LISTENER] = self._listeners.append
+        # Of the request. A middleware may change the environ, as one for X-HTTP-Method-Override does.
+        self._is_head = environ["REQUEST_METHOD"] == "HEAD"
+        self._is_http_1_1 = environ["SERVER_PROTOCOL"] == "HTTP/1.1"
 
     @property
     def is_called(self) -> bool:
@@ -84,15 +85,15 @@ class Response:
         self._iterable, self._pieces = (), iter(())
         if close is not None:
             self._call(close)
-        for watcher in self._watchers:
-            self._call(watcher.close)
+        for listener in self._listeners:
+            self._call(listener.close)
         # Flask keeps a request without a matching view until the next garbage collection.
         self.environ["wsgi.input"] = io.BytesIO()
 
     def end(self, cut_reason: str | None = None, failure: BaseException | None = None) -> None:
         """End the request, once."""
-        while self._watchers:
-            self._call(partial(self._watchers.pop(0).end, cut_reason, failure))
+        while self._listeners:
+            self._call(partial(self._listeners.pop(0).end, cut_reason, failure))
 
     def is_aborted_by(self, error: BaseException) -> bool:
         """Whether an error comes from a signal handler, and not from the application."""
@@ -163,20 +164,8 @@ class Response:
         """Make the head; `size` is the size of the body if it is known without a Content-Length."""
         if not self._status:
             raise AssertionError("the application has not called start_response")
-        lines = [f"HTTP/1.1 {self._status}"]
-        has_date = False
-        for name, value in self._headers:
-            lowered = name.lower()
-            if lowered == "content-length":
-                self._remaining = int(value)
-            elif lowered == "date":
-                has_date = True
-            elif lowered in _HOP_BY_HOP:
-                self.keep_alive = self.keep_alive and not (lowered == "connection" and value.lower() == "close")
-                continue
-            lines.append(f"{name}: {value}")
-        if not has_date:
-            lines.append(date_line(int(time.time())))
+        lines, self._remaining, may_keep = head_lines(self._status, self._headers)
+        self.keep_alive = self.keep_alive and may_keep
         self._choose_framing(lines, size)
         # HTTP/1.0 keeps a connection only if both sides say so.
         lines.append("Connection: keep-alive\r\n\r\n" if self.keep_alive else "Connection: close\r\n\r\n")
@@ -185,19 +174,18 @@ class Response:
         return head
 
     def _choose_framing(self, lines: list[str], size: int | None) -> None:
-        is_head = self.environ["REQUEST_METHOD"] == "HEAD"
         if self._status.startswith(_BODILESS):
             self._remaining = 0
         elif self._remaining is None:
-            if size is not None and not is_head:
+            if size is not None and not self._is_head:
                 self._remaining = size
                 lines.append(f"Content-Length: {size}")
-            elif self.environ["SERVER_PROTOCOL"] == "HTTP/1.1":
-                self._is_chunked = not is_head
+            elif self._is_http_1_1:
+                self._is_chunked = not self._is_head
                 lines.append("Transfer-Encoding: chunked")
             else:
                 self.keep_alive = False
-        if is_head:
+        if self._is_head:
             self._remaining = 0
 
 

@@ -59,7 +59,7 @@ class HttpServer:
     @property
     def is_running_application(self) -> bool:
         """Whether the application runs in this thread now."""
-        return self._dispatcher.runner.is_running
+        return self._dispatcher.runner.is_running_in_loop
 
     def drain(self, stop_at: float, give_up_at: float) -> None:
         """Serve until `stop_at`, closing each connection after its response, and then stop.
@@ -97,7 +97,7 @@ class HttpServer:
     def _is_finished(self) -> bool:
         if self._stopped_at is None or self._connections or self._greetings:
             return False
-        return self._dispatcher.runner.is_idle or time.monotonic() > self._give_up_at + THREADS_SECONDS
+        return self._dispatcher.runner.are_threads_idle or time.monotonic() > self._give_up_at + THREADS_SECONDS
 
     def _tick(self) -> None:
         if self._stopped_at is None:

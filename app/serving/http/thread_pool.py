@@ -11,6 +11,23 @@ from app.serving.http.piece_queue import PieceQueue
 from app.serving.http.response import Response
 
 
+class _ApplicationThread(Thread):
+    """A thread for which the end of the process does not wait, as it does for those that a view starts in it.
+
+    By default, a new thread is a daemon where the one that starts it is.
+    """
+
+    _is_running_views = False
+
+    @property
+    def daemon(self) -> bool:  # type: ignore[override]  # Read-only here.
+        return not self._is_running_views
+
+    def run(self) -> None:
+        self._is_running_views = True
+        super().run()
+
+
 class ThreadPool:
     """Runs each response in a thread, which waits for a slow client unless the response is one piece.
 
@@ -34,7 +51,7 @@ class ThreadPool:
         # threads when they are needed, where each that failed would be missing permanently, and a worker that ends
         # would wait for a view that has had its grace.
         for number in range(threads):
-            Thread(target=self._serve, name=f"application_{number}", daemon=True).start()
+            _ApplicationThread(target=self._serve, name=f"application_{number}").start()
 
     @property
     def is_idle(self) -> bool:
@@ -91,6 +108,7 @@ class ThreadPool:
         if not is_handed_over:
             response.end(connection.cut_reason, failure)
         self._loop.call_soon_threadsafe(self._end, connection, response, piece, failure)
+        failure = None  # Its traceback has this frame: it would wait for the garbage collector, and so would the body.
 
     def _end(
         self, connection: Connection, response: Response, piece: bytes | None, failure: BaseException | None

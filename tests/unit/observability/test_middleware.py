@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import io
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context, ContextVar, copy_context
+from functools import partial
 from io import BytesIO
 from itertools import islice
 from time import monotonic
@@ -30,7 +32,7 @@ from app.observability import traces
 from app.observability.captured_output import end_lines
 from app.observability.correlation import Trace
 from app.observability.forwarded import Forwarded
-from app.observability.measured_response import END_REQUEST, WATCH
+from app.observability.measured_response import ADD_LISTENER, END_REQUEST
 from app.observability.metrics import metrics
 from app.observability.middleware import RequestMiddleware, describe, init_app, reject
 from app.observability.otel.request_span import RequestSpan
@@ -78,7 +80,7 @@ def app(log_lines: "Lines", make_settings: Callable[..., Settings]) -> Flask:  #
 @pytest.fixture
 def measure(app: Flask, make_settings: Callable[..., Settings]) -> Callable[..., RequestMiddleware]:
     """Put the measuring point before any WSGI application."""
-    return lambda application: RequestMiddleware(application, app.create_url_adapter, make_settings(max_body_bytes=100))
+    return lambda application: RequestMiddleware(application, app, make_settings(max_body_bytes=100))
 
 
 FORWARDED = Forwarded(Settings.from_environ({}).forwarded_allow_ips)
@@ -128,9 +130,9 @@ def environ(**changes: Any) -> dict[str, Any]:
     return EnvironBuilder(environ_base={"REMOTE_ADDR": "203.0.113.9"}, **changes).get_environ()
 
 
-def from_our_server(watchers: list[Any]) -> dict[str, Any]:
+def from_our_server(listeners: list[Any]) -> dict[str, Any]:
     """Make an environ as our server does, for what watches the response."""
-    return environ() | {"SERVER_SOFTWARE": "ours", WATCH: watchers.append}
+    return environ() | {"SERVER_SOFTWARE": "ours", ADD_LISTENER: listeners.append}
 
 
 def answering(response: Iterable[bytes], status: str = "200 OK") -> Callable[..., Iterable[bytes]]:
@@ -242,15 +244,15 @@ def test_the_server_knows_how_a_response_ends(  # noqa: PLR0913 - two fixtures, 
     is_closed: bool,
 ) -> None:
     """On our server, a request ends with its response, whenever a middleware closes what it has read."""
-    watchers: list[Any] = []
-    response: Any = measure(answering([b"ab", b"c"]))(from_our_server(watchers), ignore_start)
+    listeners: list[Any] = []
+    response: Any = measure(answering([b"ab", b"c"]))(from_our_server(listeners), ignore_start)
     assert b"ab" == next(response)
     if is_closed:
         response.close()
     assert [] == log_lines.raw
     for _ in range(2):
-        watchers[0].close()
-        watchers[0].end(cut_reason, failure)
+        listeners[0].close()
+        listeners[0].end(cut_reason, failure)
     line = log_lines.only
     assert expected == (line["status"], line.get("error"), line.get("reason"))
 
@@ -264,11 +266,11 @@ def test_what_fails_in_the_application_is_not_blamed_on_what_is_around_it(
         yield b"a"
         raise LookupError
 
-    watchers: list[Any] = []
-    response: Any = measure(answering(pieces()))(from_our_server(watchers), ignore_start)
+    listeners: list[Any] = []
+    response: Any = measure(answering(pieces()))(from_our_server(listeners), ignore_start)
     with pytest.raises(LookupError) as failure:
         list(response)
-    watchers[0].end(None, failure.value)
+    listeners[0].end(None, failure.value)
     _, line = log_lines.json
     expected = (500, "LookupError", "the application failed after the response had begun")
     assert expected == (line["status"], line["error"], line["reason"])
@@ -278,9 +280,9 @@ def test_a_request_of_the_application_itself_ends_when_it_is_closed(
     measure: Callable[..., RequestMiddleware], log_lines: "Lines"
 ) -> None:
     """A view that calls the application with the environ of its own request waits for no server."""
-    watchers: list[Any] = []
+    listeners: list[Any] = []
     inner = measure(answering([b"ab"], "201 CREATED"))
-    request = from_our_server(watchers)
+    request = from_our_server(listeners)
 
     def outer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         inner(environ, ignore_start).close()  # type: ignore[attr-defined]
@@ -289,25 +291,77 @@ def test_a_request_of_the_application_itself_ends_when_it_is_closed(
 
     measure(outer)(request, ignore_start)
     assert 201 == log_lines.only["status"]
-    for watcher in watchers:
-        watcher.end(None, None)
+    for listener in listeners:
+        listener.end(None, None)
     assert [201, 200] == [line["status"] for line in log_lines.json]
+
+
+def test_a_request_of_the_application_itself_in_a_thread(
+    measure: Callable[..., RequestMiddleware], log_lines: "Lines"
+) -> None:
+    """Its context does not know of the request around it, but its environ does."""
+    listeners: list[Any] = []
+    request = from_our_server(listeners)
+    measure(answering([]))(request, ignore_start)
+    response: Any = Context().run(measure(answering([b"ab"], "201 CREATED")), request.copy(), ignore_start)
+    assert 1 == scoreboard.read(scoreboard.slot, IN_PROGRESS)
+    list(response)
+    response.close()
+    assert 201 == log_lines.only["status"]
+    listeners[0].end(None, None)
 
 
 def test_an_application_that_is_mounted(
     app: Flask, measure: Callable[..., RequestMiddleware], log_lines: "Lines"
 ) -> None:
     """What another application answers is not counted as a route of this one that has the rest of its path."""
+    mounted = Flask("mounted")
+    for each in (app, mounted):
+        each.add_url_rule("/hello", view_func=lambda: "")
+    others = {"/old": answering([b"old"]), "/new": mounted}
+    measured = measure(DispatcherMiddleware(partial(Flask.wsgi_app, app), others))
+    for path in ("/old/hello", "/new/hello", "/hello"):
+        serve(measured, environ(path=path))
+    expected = [("/old/hello", "unmatched"), ("/new/hello", "unmatched"), ("/hello", "/hello")]
+    assert expected == [(line["path"], line["route"]) for line in log_lines.json]
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("POST", 405)])
+def test_a_middleware_that_takes_a_prefix(
+    app: Flask, measure: Callable[..., RequestMiddleware], log_lines: "Lines", method: str, status: int
+) -> None:
+    """The route is that of the path which the application has seen."""
     app.add_url_rule("/hello", view_func=lambda: "")
-    mounted = measure(DispatcherMiddleware(app.wsgi_app, {"/old": answering([b"old"])}))
-    serve(mounted, environ(path="/old/hello"))
-    assert ("/old/hello", "unmatched") == (log_lines.only["path"], log_lines.only["route"])
+    measured = measure(DispatcherMiddleware(answering([]), {"/api": partial(Flask.wsgi_app, app)}))
+    serve(measured, environ(path="/api/hello", method=method))
+    assert (status, "/hello") == (log_lines.only["status"], log_lines.only["route"])
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_middleware_that_reads_a_body_which_is_too_large(
+    app: Flask, measure: Callable[..., RequestMiddleware], log_lines: "Lines", *, chunked: bool
+) -> None:
+    """It is a 413 there as well, in the form that the application gives to its errors."""
+    app.register_error_handler(413, lambda _error: ("too large", 413))
+
+    def read(environ: dict[str, Any], _start_response: Callable[..., Any]) -> Iterable[bytes]:
+        return [environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))]
+
+    size = {"HTTP_TRANSFER_ENCODING": "chunked"} if chunked else {"CONTENT_LENGTH": "101"}
+    request = environ(method="POST") | {"wsgi.input": io.BytesIO(bytes(101)), "wsgi.input_terminated": True} | size
+    assert b"too large" == serve(measure(read), request | {module.RECEIVED_AT: 100.0})
+    assert 413 == log_lines.only["status"]
 
 
 @pytest.mark.parametrize("read", [0, 1, 3])
 @pytest.mark.parametrize(
     ("failure", "status", "error", "reason"),
-    [(None, 200, None, None), (KeyError("a"), 500, "KeyError", AROUND)],
+    [
+        (None, 200, None, None),
+        (KeyError("a"), 500, "KeyError", AROUND),
+        (BrokenPipeError(), 200, None, GONE),
+        (ConnectionResetError(), 200, None, GONE),
+    ],
 )
 def test_response_that_nothing_closes(  # noqa: PLR0913, PLR0917 - the columns of the table
     measure: Callable[..., RequestMiddleware],

@@ -266,7 +266,7 @@ def test_a_worker_takes_a_slot(make_hooks: Make, monkeypatch: pytest.MonkeyPatch
     [
         (WorkerState.LEFT, False, "stopped"),
         (WorkerState.SERVING, True, "timeout"),
-        (WorkerState.LEFT, True, "timeout"),
+        (WorkerState.LEFT, True, "stopped"),
         (WorkerState.LEAVING, False, "crashed"),
     ],
 )

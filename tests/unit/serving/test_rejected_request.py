@@ -18,6 +18,7 @@ def test_a_failure_outside_of_the_application(log_lines: "Lines") -> None:
     """What fails before the request is measured is a 500 with a line and a traceback, and nothing of it in the body."""
     environ = {"REQUEST_METHOD": "HEAD", "PATH_INFO": "/", "REMOTE_ADDR": "127.0.0.1"}
     environ |= {"request.started_at": time.monotonic(), "request.body_bytes": None}
+    environ |= {"HTTP_TRACEPARENT": f"00-{'a' * 32}-{'b' * 16}-01"}
     rejection = Rejection(500, "internal error")
     rejection.__cause__ = LookupError("a secret")
     status, _, body = answer_rejection(FORWARDED, environ, rejection)
@@ -26,6 +27,17 @@ def test_a_failure_outside_of_the_application(log_lines: "Lines") -> None:
     assert ("error", "unhandled exception", line["request_id"]) == (bug["level"], bug["event"], bug["request_id"])
     assert bug["traceback"].endswith("LookupError: a secret\n")
     assert (500, "LookupError", 0) == (line["status"], line["error"], line["response_bytes"])
+    assert ("a" * 32, bug["span_id"]) == (bug["trace_id"], line["span_id"])
+
+
+def test_a_failure_of_what_has_sent_something(log_lines: "Lines") -> None:
+    """Where a response has begun of which nothing was measured, the line does not say that nothing was sent."""
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "request.started_at": 0.0, "request.body_bytes": 0}
+    rejection = Rejection(500, "internal error", is_sent=False)
+    rejection.__cause__ = LookupError("a bug")
+    answer_rejection(FORWARDED, environ, rejection)
+    _, line = log_lines.json
+    assert (500, None) == (line["status"], line["response_bytes"])
 
 
 def test_a_client_that_does_not_wait(log_lines: "Lines") -> None:

@@ -328,6 +328,17 @@ def test_a_second_sigterm_ends_the_draining(make_worker: Callable[..., Worker]) 
     run_while(worker, steps)
 
 
+@pytest.mark.parametrize(("drain", "left", "expected"), [(0, 100.0, 100.0), (5, 100.0, 101.0), (5, 90.0, 95.0)])
+def test_a_second_sigterm_gives_no_more_time(
+    make_worker: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch, drain: int, left: float, expected: float
+) -> None:
+    """The grace begins when the draining ends, and not later: the master kills a worker that takes longer."""
+    worker = make_worker(drain_seconds=drain, graceful_timeout=8)
+    monkeypatch.setattr("app.serving.worker.monotonic", lambda: 101.0)
+    worker._left_at = left  # noqa: SLF001 - the time of its first SIGTERM
+    assert expected + 7.5 == worker._give_up_at  # noqa: SLF001
+
+
 def test_a_worker_that_is_replaced_does_not_drain(make_worker: Callable[..., Worker]) -> None:
     """Where other workers stay, one that leaves stops at once."""
     worker = make_worker(drain_seconds=3600)

@@ -63,6 +63,39 @@ def test_clients_that_never_stop_coming(
     assert [expected, expected, 0] == passed
 
 
+@pytest.mark.parametrize(("seconds", "expected"), [(0.02, "12p3"), (0.006, "123p")])
+def test_a_probe_that_has_waited_for_a_long_view(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch, seconds: float, expected: str
+) -> None:
+    """It comes before the next request; after a quick one, the request comes first as always."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(application_turns, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    requests, probes = new_queue(), new_queue()
+    names: dict[int, str] = {}
+    order: list[str] = []
+
+    def put(queue: WorkQueue, name: str) -> None:
+        connection = new_connection()
+        names[id(connection)] = name
+        queue.put(connection)
+
+    def begin(connection: "Connection") -> None:
+        order.append(names[id(connection)])
+        if order[-1] == "2":
+            loop.call_soon(put, probes, "p")  # It arrives meanwhile, and is read after the turn.
+        if order[-1] != "p":
+            clock.now += seconds
+        if len(order) == 4:
+            loop.stop()
+
+    turns = ApplicationTurns(loop, requests, probes, begin, finish, lambda: False)
+    for name in "123":
+        put(requests, name)
+    turns.schedule()
+    loop.run_forever()
+    assert expected == "".join(order)
+
+
 @pytest.mark.parametrize(("seconds", "clients"), [(0.3, 1), (0.3, 4), (0.05, 1), (0.005, 2)])
 def test_pieces_get_as_much_time_as_requests(
     loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch, seconds: float, clients: int
@@ -125,13 +158,14 @@ def test_a_failure_keeps_nothing_waiting(loop: asyncio.AbstractEventLoop) -> Non
     assert 0 == len(queue)
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(0.01, 3), (0.06, 2), (1.0, 1)])
+@pytest.mark.parametrize(("seconds", "expected"), [(0.01, 3), (0.15, 2), (1.0, 1)])
 def test_ends_after_the_last_turn(
     loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch, seconds: float, expected: int
 ) -> None:
-    """When the server closes, one response does not keep the others from their ends, nor the worker from its own."""
+    """When the server closes, responses are closed for as long as there is time, and each request ends."""
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(application_turns, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    closed: list[object] = []
     ended: list[object] = []
 
     def new_response() -> SimpleNamespace:
@@ -139,16 +173,38 @@ def test_ends_after_the_last_turn(
 
         def close() -> None:
             clock.now += seconds
-            if response not in ended:
-                ended.append(response)
-            raise SystemExit(3)
+            if response not in closed:
+                closed.append(response)
 
         response.close = close
+        response.end = lambda _cut_reason: None
         return response
 
     responses = [new_response() for _ in range(3)]
-    turns = ApplicationTurns(loop, new_queue(), new_queue(), lambda _: None, finish, lambda: False)
+
+    def end(connection: "Connection", response: object, _failure: object) -> None:
+        connection.response = None
+        ended.append(response)
+
+    turns = ApplicationTurns(loop, new_queue(), new_queue(), lambda _: None, end, lambda: False)
     for response in responses:
-        turns.go_on(new_connection(response, is_closed=True))
+        connection = new_connection(response, is_closed=True)
+        for _ in range(2):  # A connection that is closed while its response waits for its turn.
+            turns.go_on(connection)
     turns.close()
-    assert responses[:expected] == ended
+    assert (responses[:expected], responses) == (closed, ended)
+
+
+def test_an_end_that_exits(loop: asyncio.AbstractEventLoop) -> None:
+    """A SystemExit at the end of one response, when the server closes, does not keep the others from theirs."""
+    closed: list[object] = []
+
+    def close() -> None:
+        closed.append(0)
+        raise SystemExit(3)
+
+    turns = ApplicationTurns(loop, new_queue(), new_queue(), lambda _: None, finish, lambda: False)
+    for _ in range(2):
+        turns.go_on(new_connection(SimpleNamespace(is_exhausted=False, close=close), is_closed=True))
+    turns.close()
+    assert [0] * 4 == closed  # Each is closed once more after its failure.

@@ -1,11 +1,13 @@
 """The dispatcher: when the application is called for a request, and what comes of its response."""
 
 import asyncio
+import gc
 import signal
 import socket
 import struct
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from types import SimpleNamespace
@@ -14,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.serving.http import application_turns, connection, ready_responses
+from app.serving.http.dispatcher import STOPPING
 from app.serving.http.limits import Limits
 from app.serving.http.request import BODY_BYTES, STARTED_AT
+from app.serving.http.response_listener import ADD_LISTENER
 from tests.support.http_client import Client, post, post_chunked
 
 if TYPE_CHECKING:
@@ -224,19 +228,124 @@ def test_what_follows_the_last_piece(serve: Serve, threads: int) -> None:
     assert ["end"] == log
 
 
-@one_thread_and_several
-def test_ends_that_take_longer_than_the_grace(serve: Serve, threads: int) -> None:
-    """Each response has its end, although the server waits for its client no more."""
-    ended: list[str] = []
+@pytest.mark.parametrize(("threads", "expected"), [(1, ["end"]), (2, ["sent", "end"])])
+def test_what_follows_a_single_piece(serve: Serve, threads: int, expected: list[str]) -> None:
+    """With threads, a response in one piece keeps none until its client has read it: its view goes on."""
+    log: list[str] = []
 
-    class Body(list[bytes]):
-        def close(self) -> None:
-            time.sleep(0.02)  # As long as a database may take.
-            ended.append("end")
+    def pieces() -> Iterator[bytes]:
+        try:
+            yield LARGE
+            log.append("sent")
+        finally:
+            log.append("end")
 
     def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", str(len(LARGE)))])
+        return pieces()
+
+    server = serve(application, threads=threads)
+    client = server.client()
+    client.send(GET % b"/")
+    client.take(1)
+    client.close()
+    server.wait_until(lambda: "end" in log)
+    assert expected == log
+
+
+def test_a_client_that_resets_its_connection_during_a_turn(serve: Serve, application: Application) -> None:
+    """A stream does not go on for the rest of its turn, which would be taken for having sent it."""
+    made: list[int] = []
+
+    def pieces() -> Iterator[bytes]:
+        yield b"first"
+        application.entered.release()
+        assert application.gate.wait(20)
+        for number in range(100):
+            made.append(number)
+            yield b"next"
+
+    def streaming(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         start_response("200 OK", [])
-        return Body([LARGE])
+        return pieces()
+
+    server = serve(streaming)
+    client = server.leaving_client()
+    client.sendall(GET % b"/")
+    assert application.entered.acquire(timeout=20)
+    client.close()
+    application.gate.set()
+    server.wait_until(lambda: server.served == 1)
+    assert len(made) <= 2
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_middleware_that_changes_the_environ(serve: Serve, threads: int) -> None:
+    """The server knows a request from what has arrived: an answer to HEAD has no body, and a failure has its 500."""
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        environ.clear()
+        environ["REQUEST_METHOD"], environ["CONTENT_LENGTH"] = "GET", ""
+        if path == "/fail":
+            raise LookupError("a bug")
+        start_response("200 OK", [])
+        return [b"body"]
+
+    server = serve(application, threads=threads)
+    client = server.client()
+    client.send(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n" + GET % b"/next")
+    assert b"" == client.receive(is_head=True).body
+    assert b"body" == client.receive().body
+    assert 500 == server.client().ask(GET % b"/fail").status
+
+
+class Held:
+    """What a view has when it fails."""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_failure_keeps_nothing_alive(serve: Serve, threads: int) -> None:
+    """What a view had when it failed is freed at once, and does not wait for the garbage collector."""
+    references: list[weakref.ref[Held]] = []
+
+    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        held = Held()
+        references.append(weakref.ref(held))
+        start_response("200 OK", [])
+        yield b"a"
+        raise LookupError(held)
+
+    server = serve(application, threads=threads)
+    gc.disable()
+    try:
+        client = server.client()
+        client.send(GET % b"/")
+        with pytest.raises(ConnectionError):  # Reset, or the end.
+            pieces_of(client)
+        server.wait_until(lambda: server.served == 1)
+        server.rejections.clear()  # What the server has told.
+        server.wait_until(lambda: references[0]() is None)
+    finally:
+        gc.enable()
+
+
+@one_thread_and_several
+def test_ends_that_take_longer_than_the_grace(serve: Serve, threads: int) -> None:
+    """Each request has its end, although the server waits for its client no more, and not for all of its responses."""
+    ended: list[str] = []
+
+    class Listener:
+        def close(self) -> None:
+            time.sleep(0.15)  # As long as a database may take.
+
+        def end(self, cut_reason: str, _failure: None) -> None:
+            ended.append(cut_reason)
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ[ADD_LISTENER](Listener())
+        start_response("200 OK", [])
+        return [LARGE]
 
     server = serve(application, threads=threads)
     clients = [server.client() for _ in range(4)]
@@ -244,7 +353,7 @@ def test_ends_that_take_longer_than_the_grace(serve: Serve, threads: int) -> Non
         client.send(GET % b"/")
         client.take(1)
     server.stop(0.0)
-    assert ["end"] * 4 == ended
+    assert [STOPPING] * 4 == ended
 
 
 def test_a_client_that_goes_away_finds_no_running_loop(serve: Serve) -> None:

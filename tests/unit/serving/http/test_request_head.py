@@ -184,6 +184,13 @@ def test_host_that_is_none(host: bytes) -> None:
     assert (400, NO_HOST) == rejection_of(host=b"Host: " + host)
 
 
+@pytest.mark.parametrize("first", [b"OPTIONS * HTTP/1.1", b"CONNECT a:443 HTTP/1.1"])
+def test_host_beside_a_target_without_a_url(first: bytes) -> None:
+    """The field counts where the target has no host of which a URL is made."""
+    assert (400, NO_HOST) == rejection_of(first=first, host=b"Host: xn--0")
+    assert b"xn--0" == read(first=b"GET http://a/ HTTP/1.1", host=b"Host: xn--0").fields[0][1]
+
+
 def test_missing_host() -> None:
     """HTTP/1.1 requires a Host field, and HTTP/1.0 does not."""
     assert (400, MALFORMED + "no Host field") == rejection_of(host=b"")
@@ -216,7 +223,7 @@ def test_content_length_that_is_none(value: bytes) -> None:
 
 def test_content_length() -> None:
     """A length is known, however many zeros stand before it, and one that overflows is too large."""
-    assert 7 == read(b"Content-Length: 0007").content_length
+    assert [7, 0] == [read(b"Content-Length: " + b"0" * 5_000 + end).content_length for end in (b"7", b"")]
     assert (413, "the body exceeds 100 bytes") == rejection_of(b"Content-Length: " + b"9" * 30)
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from app.serving.http.limits import Limits
 from app.serving.http.response import LAST_BYTES, Response
+from app.serving.http.response_listener import ADD_LISTENER
 from app.serving.http.thread_pool import ThreadPool
-from app.serving.http.watcher import WATCH
 from tests.support.http_client import post
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def run(
     return response, idle == [True]
 
 
-class Watcher:
+class Listener:
     """What an application wants called at the end of a response."""
 
     def __init__(self, end: Callable[[str | None], object]) -> None:
@@ -91,7 +91,7 @@ def test_a_client_that_does_not_read_keeps_no_thread(serve: Serve) -> None:
     for client in slow:
         client.send(GET.replace(b"/", b"/large", 1))
     assert b"small" == server.client().ask(GET.replace(b"/", b"/small", 1)).body
-    assert ["closed"] * 5 == closed
+    server.wait_until(lambda: ["closed"] * 5 == closed)
     server.wait_until(lambda: server.served == 1)
     assert [large] * 4 == [client.receive().body for client in slow]
     server.wait_until(lambda: server.served == 5)
@@ -249,7 +249,7 @@ def test_a_stream_ends_when_its_pieces_are_taken(
         yield b"c"
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        environ[WATCH](Watcher(lambda cut_reason: events.append(f"(ended: {cut_reason!r})")))
+        environ[ADD_LISTENER](Listener(lambda cut_reason: events.append(f"(ended: {cut_reason!r})")))
         start_response("200 OK", [("Content-Length", "3")])
         return pieces()
 
@@ -262,7 +262,7 @@ def test_a_large_answer_is_sent_before_its_request_ends(loop: asyncio.AbstractEv
     events: list[str] = []
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        environ[WATCH](Watcher(lambda cut_reason: events.append(f"ended: {cut_reason}")))
+        environ[ADD_LISTENER](Listener(lambda cut_reason: events.append(f"ended: {cut_reason}")))
         start_response("200 OK", [])
         return [b"x" * (LAST_BYTES + 1)]
 
