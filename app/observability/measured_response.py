@@ -56,9 +56,9 @@ class MeasuredResponse:
         add_listener = self._environ.get(ADD_LISTENER)
         if add_listener is None:
             self._environ[END_REQUEST] = self._abandon
-        else:
+        elif not self._record.is_internal:
             add_listener(self)
-            self._server_ends_it = not self._record.is_internal
+            self._server_ends_it = True
         self._context.run(self._call, application)
         return self
 

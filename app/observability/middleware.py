@@ -1,6 +1,7 @@
 """The one measuring point: a WSGI middleware that logs and counts each request once, when it ends."""
 
 import os
+import sys
 from contextlib import suppress
 from contextvars import copy_context
 from time import monotonic
@@ -80,7 +81,8 @@ class RequestMiddleware:
         except RequestEntityTooLarge as error:  # A middleware has read the body before Flask did.
             with self._app.request_context(environ):
                 response = self._app.make_response(self._app.handle_user_exception(error))
-            return response(environ, start_response)
+            failure = sys.exc_info()  # The middleware may have started another response.
+            return response(environ, lambda status, headers, _=None: start_response(status, headers, failure))
 
     def _finish(self, record: RequestRecord, environ: "WSGIEnvironment", request: Request | None) -> None:
         if scoreboard.is_detached:

@@ -34,8 +34,9 @@ def answer_rejection(
         has_body = rejection.is_sent and record.method != HTTPMethod.HEAD
         is_unknown = rejection.__cause__ is not None and not rejection.is_sent  # A middleware may have sent something.
         record.response_bytes = None if is_unknown else len(body) if has_body else 0
-        _log_failure(rejection, record)
+        record.error = type(rejection.__cause__).__name__ if rejection.__cause__ else None
         reject(record, environ)
+        _log_failure(rejection, record)
     elif known.reason == MIDDLEWARE_FAILED:
         _log_failure(rejection, record)
     headers = problem_headers(record.request_id)
@@ -46,7 +47,6 @@ def answer_rejection(
 
 def _log_failure(rejection: Rejection, record: RequestRecord) -> None:
     if error := rejection.__cause__:
-        record.error = type(error).__name__
         event = {"event": UNHANDLED, "exc_info": error, "request_id": record.request_id}
         if record.trace:
             event["trace_id"], event["span_id"] = record.trace

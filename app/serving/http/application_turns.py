@@ -97,6 +97,7 @@ class ApplicationTurns:
 
     def _run_until(self, end: float) -> None:
         if self._is_probe_due and self._probes:
+            self._is_probe_due = False
             self._run_one(self._probes.take())
         # Probes get as much time as what came before them took: no flood keeps probes waiting until a busy process is
         # restarted, no flood of probes keeps requests waiting, and neither does an endless stream.
@@ -124,9 +125,11 @@ class ApplicationTurns:
                 return
         except BaseException as error:  # SystemExit too: whatever a view raises ends only its own request.
             failure = error
-            response.close()
-            if response.is_aborted_by(error):
+            try:
+                response.close()
+            finally:
                 response.end(connection.cut_reason, failure)
+            if response.is_aborted_by(error):
                 raise
         self._finish(connection, response, failure)
         failure = None  # Its traceback has this frame: it would wait for the garbage collector, and so would the body.

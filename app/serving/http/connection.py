@@ -122,7 +122,7 @@ class Connection(asyncio.BufferedProtocol):
         if not self.is_closed:
             self.transport.write(data)
             if self.transport.is_closing():
-                self.connection_lost(None)  # The event loop would tell of it only after this turn.
+                self.abort()  # The event loop would tell only after this turn that the client has gone.
 
     async def send_whole(self, data: bytes) -> None:
         """Send bytes of the response, and wait until the kernel has taken them or the client is gone."""

@@ -32,8 +32,7 @@ _HOST = re.compile(rb"(?:" + _AUTHORITY + rb")?|:[0-9]*", re.ASCII)
 _ABSOLUTE = re.compile(rb"https?://(" + _AUTHORITY + rb")(?:[/?].*)?", re.ASCII | re.IGNORECASE)
 _TUNNEL = re.compile(_AUTHORITY, re.ASCII)
 
-# A DNS name has at most 253 characters.
-_HOST_BYTES = len("." * 253 + ":65535")
+_HOST_BYTES = len("." * 253 + ":65535")  # A DNS name has at most 253 characters.
 
 # To decode IDNA takes 2.6 us a byte in the event loop, where no queue limits it. Names of 250 bytes kept others waiting
 # for 0.5 s.
@@ -163,7 +162,7 @@ def _check_host(request: Request, value: bytes | None) -> None:
     if value is None and not request.is_http_1_0:
         raise Rejection(400, "malformed HTTP: no Host field")
     # A target with a host overrides the field: one of them is decoded.
-    is_used = "://" not in request.target
+    is_used = not request.target.lower().startswith(("http://", "https://"))
     if value is not None and not (_HOST.fullmatch(value) and (_can_be_in_url(value) or not is_used)):
         raise Rejection(400, "malformed HTTP: no valid host in the Host field")
 

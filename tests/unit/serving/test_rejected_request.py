@@ -23,7 +23,7 @@ def test_a_failure_outside_of_the_application(log_lines: "Lines") -> None:
     rejection.__cause__ = LookupError("a secret")
     status, _, body = answer_rejection(FORWARDED, environ, rejection)
     assert ("500 Internal Server Error", False) == (status, b"secret" in body)
-    bug, line = log_lines.json
+    line, bug = log_lines.json
     assert ("error", "unhandled exception", line["request_id"]) == (bug["level"], bug["event"], bug["request_id"])
     assert bug["traceback"].endswith("LookupError: a secret\n")
     assert (500, "LookupError", 0) == (line["status"], line["error"], line["response_bytes"])
@@ -36,7 +36,7 @@ def test_a_failure_of_what_has_sent_something(log_lines: "Lines") -> None:
     rejection = Rejection(500, "internal error", is_sent=False)
     rejection.__cause__ = LookupError("a bug")
     answer_rejection(FORWARDED, environ, rejection)
-    _, line = log_lines.json
+    line, _ = log_lines.json
     assert (500, None) == (line["status"], line["response_bytes"])
 
 

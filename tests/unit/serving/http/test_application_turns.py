@@ -96,6 +96,31 @@ def test_a_probe_that_has_waited_for_a_long_view(
     assert expected == "".join(order)
 
 
+def test_slow_probes_starve_no_request(loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One probe comes before the next request, however long each of them takes, and however many come."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(application_turns, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    requests, probes = new_queue(), new_queue()
+    order: list[str] = []
+
+    def begin(connection: "Connection") -> None:
+        is_probe = connection is probe
+        order.append("p" if is_probe else "r")
+        clock.now += 0.006 if is_probe else 0.3
+        if is_probe or len(order) == 1:
+            loop.call_soon(probes.put, probe)
+        if len(order) == 6:
+            loop.stop()
+
+    probe = new_connection()
+    turns = ApplicationTurns(loop, requests, probes, begin, finish, lambda: False)
+    for _ in range(10):
+        requests.put(new_connection())
+    turns.schedule()
+    loop.run_forever()
+    assert "rprprp" == "".join(order[:6])
+
+
 @pytest.mark.parametrize(("seconds", "clients"), [(0.3, 1), (0.3, 4), (0.05, 1), (0.005, 2)])
 def test_pieces_get_as_much_time_as_requests(
     loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch, seconds: float, clients: int
@@ -196,15 +221,15 @@ def test_ends_after_the_last_turn(
 
 
 def test_an_end_that_exits(loop: asyncio.AbstractEventLoop) -> None:
-    """A SystemExit at the end of one response, when the server closes, does not keep the others from theirs."""
-    closed: list[object] = []
+    """A SystemExit at the end of one response, when the server closes, keeps neither it nor the others from theirs."""
+    ended: list[object] = []
 
     def close() -> None:
-        closed.append(0)
         raise SystemExit(3)
 
     turns = ApplicationTurns(loop, new_queue(), new_queue(), lambda _: None, finish, lambda: False)
-    for _ in range(2):
-        turns.go_on(new_connection(SimpleNamespace(is_exhausted=False, close=close), is_closed=True))
+    for number in range(2):
+        response = SimpleNamespace(is_exhausted=False, close=close, end=lambda *_, number=number: ended.append(number))
+        turns.go_on(new_connection(response, is_closed=True))
     turns.close()
-    assert [0] * 4 == closed  # Each is closed once more after its failure.
+    assert [0, 1] == ended

@@ -454,3 +454,23 @@ def test_a_thread_that_waits_for_a_client_that_is_gone(pair: Pair, loop: asyncio
     loop.run_until_complete(sending)
     loop.run_until_complete(pair.connection.send_whole(b"x"))
     assert State.CLOSED is pair.connection.state
+
+
+def test_a_transport_that_closes_takes_nothing_more(pair: Pair) -> None:
+    """A client that is gone, or will be when it has read, is given up: nothing would end its connection later."""
+    pair.connection.send(LARGE)
+    pair.connection.transport.close()  # It goes on until all is sent.
+    pair.connection.send(b"more")
+    assert (State.CLOSED, ["opened", "closed"]) == (pair.connection.state, pair.told)
+    received = b""
+
+    def has_ended() -> bool:
+        nonlocal received
+        with suppress(BlockingIOError):
+            while piece := pair.client.recv(1_000_000):
+                received += piece
+            return True
+        return False
+
+    pair.until(has_ended)
+    assert len(received) < len(LARGE)

@@ -184,7 +184,7 @@ def test_host_that_is_none(host: bytes) -> None:
     assert (400, NO_HOST) == rejection_of(host=b"Host: " + host)
 
 
-@pytest.mark.parametrize("first", [b"OPTIONS * HTTP/1.1", b"CONNECT a:443 HTTP/1.1"])
+@pytest.mark.parametrize("first", [b"OPTIONS * HTTP/1.1", b"CONNECT a:443 HTTP/1.1", b"GET /?u=http://a HTTP/1.1"])
 def test_host_beside_a_target_without_a_url(first: bytes) -> None:
     """The field counts where the target has no host of which a URL is made."""
     assert (400, NO_HOST) == rejection_of(first=first, host=b"Host: xn--0")
