@@ -59,4 +59,5 @@ class Server(WSGIApplication):  # type: ignore[misc]
         # To take a worker's interpreter apart costs 150 ms of CPU time, and 17 MB that it shared with the others.
         if os.getpid() != self._master:
             end_lines()
+            logging.shutdown()  # Registered when logging was imported, and so called after this.
             os._exit(self._status)

@@ -352,6 +352,16 @@ def test_the_processes_of_a_view_end_with_their_worker(output: Path, threads: in
         assert 1 == len([line for line in service.lines() if line["event"] == "the worker ends"])
 
 
+def test_what_a_log_handler_holds_is_written_at_the_end(output: Path, tmp_path: Path) -> None:
+    """A handler that buffers, as Python's MemoryHandler does, writes when its worker ends."""
+    file = tmp_path / "log"
+    with running(output, arguments=(), WEB_CONCURRENCY=1) as service:
+        assert 200 == get(service.port, f"/buffered?file={file}").status
+        assert "" == file.read_text()
+        assert service.stop() == 0
+    assert "kept\n" == file.read_text()
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_thread_of_a_view_is_waited_for(output: Path, tmp_path: Path, threads: int) -> None:
     """As under gunicorn's own workers, a thread that a view has started can end what it does when the service stops."""

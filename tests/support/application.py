@@ -1,10 +1,12 @@
 """The application of the tests: that of the project, with a few views that do what a test asks of them."""
 
 import atexit
+import logging
 import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from logging.handlers import MemoryHandler
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -135,6 +137,16 @@ def background() -> str:
     gate = request.args["gate"]
     Thread(target=work).start()
     return "started\n"
+
+
+@blueprint.get("/buffered")
+def buffered() -> str:
+    """Log to a handler that keeps its lines until the end of the process, for the file `file`."""
+    logger = logging.getLogger("buffered")
+    target = logging.FileHandler(request.args["file"])
+    logger.addHandler(MemoryHandler(1000, flushLevel=logging.CRITICAL, target=target))
+    logger.error("kept")
+    return "logged\n"
 
 
 @blueprint.get("/no-content")
