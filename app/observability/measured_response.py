@@ -131,7 +131,8 @@ class MeasuredResponse:
 
     def _abandon(self, failure: BaseException | None) -> None:
         self._close()
-        if isinstance(failure, BrokenPipeError | ConnectionResetError):  # Of the client's socket.
+        # gunicorn raises these where the client has gone. A middleware's own lost connection cannot be told from it.
+        if isinstance(failure, BrokenPipeError | ConnectionResetError):
             self.end("", None)
         else:
             self.end(None, failure)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from werkzeug.routing import MapAdapter
 
-
 # Set by our own servers in the environ: the time.monotonic() at which the whole request had arrived.
 RECEIVED_AT = "request.received_at"
 

@@ -7,7 +7,7 @@ import pytest
 from selenium.webdriver import Chrome
 
 from tests.browser import chromium
-from tests.browser.page import ADD_LISTENER, Page
+from tests.browser.page import WATCH, Page
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
         driver.execute_cdp_cmd(
             "Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
         )
-        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": ADD_LISTENER})
+        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
         yield driver
     finally:
         driver.quit()

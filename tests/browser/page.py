@@ -10,7 +10,7 @@ from selenium_axe_python import Axe
 from tests.support.service import wait_until
 
 # Runs before the page's own script does, and sees every violation of its policy.
-ADD_LISTENER = """
+WATCH = """
 window.violations = [];
 addEventListener("securitypolicyviolation", (event) => {
   window.violations.push(`${event.effectiveDirective} ${event.blockedURI}`);

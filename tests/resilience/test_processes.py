@@ -53,7 +53,7 @@ def kill(process: psutil.Process) -> set[int]:
     return clients
 
 
-class Listener:
+class Watcher:
     """A scraper without a pause."""
 
     def __init__(self, service: Service) -> None:
@@ -103,9 +103,9 @@ def test_killed_workers(output: Path) -> None:
         def kill_one() -> None:
             killed.append(kill(random.choice(wait_until(workers, "there is a worker"))))  # noqa: S311 - no secret
 
-        with Listener(service) as listener, load.running():
+        with Watcher(service) as watcher, load.running():
             paced(KILL_SECONDS, KILL_INTERVAL, kill_one)
-        listener.check()
+        watcher.check()
         wait_until_workers(service, 2)
         wait_until(lambda: scrape(service).samples["http_requests_in_progress"] == 0, "nothing is in progress")
         wait_until(
@@ -124,7 +124,7 @@ def test_killed_workers(output: Path) -> None:
         "lines": lines,
         "counts": counts,
         "told to be lost in progress": told,
-        "scrapes": len(listener.scrapes),
+        "scrapes": len(watcher.scrapes),
     }
     print(report)  # noqa: T201
 
@@ -154,9 +154,9 @@ def test_reloads(output: Path) -> None:
     """SIGHUP every two seconds for half a minute: nothing is lost at all."""
     with running(output) as service:
         load = Load(service.port)
-        with Listener(service) as listener, load.running():
+        with Watcher(service) as watcher, load.running():
             reloads = paced(RELOAD_SECONDS, RELOAD_INTERVAL, lambda: service.signal(signal.SIGHUP))
-        listener.check()
+        watcher.check()
         wait_until(
             lambda: scrape(service).samples['gunicorn_worker_exits_total{reason="stopped"}'] == 2 * reloads,
             "all workers have been replaced each time",
@@ -171,14 +171,14 @@ def test_killed_metrics(output: Path) -> None:
     """The metrics process killed again and again, under load and scrapes: one scrape is lost, at most."""
     with running(output) as service:
         load = Load(service.port)
-        with Listener(service) as listener, load.running():
+        with Watcher(service) as watcher, load.running():
             for _ in range(METRICS_KILLS):
-                before = len(listener.scrapes)
+                before = len(watcher.scrapes)
                 with suppress(psutil.NoSuchProcess):
                     metrics_process(service).kill()
-                wait_until(lambda: len(listener.scrapes) > before + 1, "scrapes are answered again")  # noqa: B023
-        listener.check(kills=METRICS_KILLS)
+                wait_until(lambda: len(watcher.scrapes) > before + 1, "scrapes are answered again")  # noqa: B023
+        watcher.check(kills=METRICS_KILLS)
         lines, counts = check_agreement(service, load)
         assert 2 == scrape(service).samples["gunicorn_workers"]
     assert ([], {}, {200}) == (load.refused, load.lost, set(load.answers.values()))
-    print({"answered": len(load.answers), "scrapes": len(listener.scrapes), "lines": lines, "counts": counts})  # noqa: T201
+    print({"answered": len(load.answers), "scrapes": len(watcher.scrapes), "lines": lines, "counts": counts})  # noqa: T201

@@ -11,7 +11,7 @@ from app.serving.http.connection_table import ConnectionTable
 from app.serving.http.limits import Limits
 from app.serving.http.rejection import Rejection
 from app.serving.http.rejection_answer import fail, reject
-from app.serving.http.request import BODY_BYTES, STARTED_AT, make_environ
+from app.serving.http.request import make_environ
 from app.serving.http.response import Response
 from app.serving.http.service import Service
 from app.serving.http.state import State
@@ -110,18 +110,11 @@ class Dispatcher:
             self.rejected(connection, Rejection(503, self.requests.too_late))
             return None
         environ = make_environ(request, connection.peer, self._service.environ)
-        body_bytes = None if request.is_chunked else request.content_length
-        known = {"REQUEST_METHOD": request.method, STARTED_AT: request.received, BODY_BYTES: body_bytes}
         request.body, request.fields = b"", []  # The environ has a copy.
         keep_alive = request.keep_alive and not request.is_too_large and not self.closes_connections
         connection.respond()
-        return Response(
-            self._service.application,
-            environ,
-            keep_alive=keep_alive,
-            is_aborted=self._service.is_aborted,
-            known=known,
-        )
+        application, is_aborted = self._service.application, self._service.is_aborted
+        return Response(application, request, environ, keep_alive=keep_alive, is_aborted=is_aborted)
 
     def _finish(self, connection: Connection, response: Response, failure: BaseException | None) -> None:
         connection.response = None

@@ -31,7 +31,10 @@ def fail(connection: Connection, response: Response, failure: BaseException, ser
     """Answer a request that the application has failed on, or cut the response short if it has begun."""
     rejection = Rejection(500, "internal error", is_sent=not (response.has_begun or connection.is_closed))
     rejection.__cause__ = failure
-    _answer(connection, response.environ | response.known, rejection, service)
+    request = response.request
+    body_bytes = None if request.is_chunked else request.content_length
+    known = {"REQUEST_METHOD": request.method, STARTED_AT: request.received, BODY_BYTES: body_bytes}
+    _answer(connection, response.environ | known, rejection, service)
     if not rejection.is_sent:
         connection.abort()
 

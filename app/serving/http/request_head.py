@@ -3,10 +3,10 @@
 import re
 from functools import lru_cache
 from http import HTTPMethod
-from ipaddress import IPv6Address
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from app.serving.http.host import can_be_in_url, is_absolute, is_host, is_tunnel
 from app.serving.http.limits import Limits
 from app.serving.http.rejection import Rejection
 from app.serving.http.request import Request
@@ -20,23 +20,6 @@ _ANY_REQUEST_LINE = b"POST / HTTP/1.1\r\n"
 
 # llhttp accepts BEL, DEL and similar characters in field values.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-
-# RFC 3986, section 3.2: an IPv6 address in brackets, or a name or an IPv4 address, and an optional port. Labels have at
-# most the length that DNS allows: Flask raises an error of its own for longer ones.
-_LABEL = rb"[\w~!$&'()*+,;=%-]{1,63}"
-_AUTHORITY = rb"(?:\[[0-9A-Fa-f:.]+\]|" + _LABEL + rb"(?:\." + _LABEL + rb")*\.?)(?::[0-9]*)?"
-_HOST = re.compile(rb"(?:" + _AUTHORITY + rb")?|:[0-9]*", re.ASCII)
-
-# RFC 9112, section 3.2: the four forms of a target. User information before the host is an error (RFC 9110, section
-# 4.2.4), and so is another scheme (section 7.4).
-_ABSOLUTE = re.compile(rb"https?://(" + _AUTHORITY + rb")(?:[/?].*)?", re.ASCII | re.IGNORECASE)
-_TUNNEL = re.compile(_AUTHORITY, re.ASCII)
-
-_HOST_BYTES = len("." * 253 + ":65535")  # A DNS name has at most 253 characters.
-
-# To decode IDNA takes 2.6 us a byte in the event loop, where no queue limits it. Names of 250 bytes kept others waiting
-# for 0.5 s.
-_IDNA_BYTES = 100
 
 # To split 98 Connection fields into 14,000 options took eight times as long as the rest of a head.
 # The lookbehind is last because a pattern that begins with a word is found much faster.
@@ -92,16 +75,10 @@ def read_request_line(request: Request, line: bytes, limits: Limits) -> None:
     request.is_http_1_0 = minor == b"0"  # A later minor version is served as 1.1 (RFC 9110, section 2.5).
     if request.method not in _STANDARD_METHODS and not _llhttp_knows(request.method):
         raise Rejection(501, "unknown method", f"unknown method: {_quote(method)}")
-    if not target.startswith(b"/"):
-        _check_other_target(request.method, target)
-
-
-def _check_other_target(method: str, target: bytes) -> None:
-    if target == b"*" and method == HTTPMethod.OPTIONS:
-        return
-    form = _TUNNEL if method == HTTPMethod.CONNECT else _ABSOLUTE
-    if not (form.fullmatch(target) and _can_be_in_url(target)):
-        raise Rejection(400, "malformed HTTP: no valid target")
+    if not (target.startswith(b"/") or (target == b"*" and request.method == HTTPMethod.OPTIONS)):
+        is_valid = is_tunnel(target) if request.method == HTTPMethod.CONNECT else is_absolute(target)
+        if not (is_valid and can_be_in_url(target)):
+            raise Rejection(400, "malformed HTTP: no valid target")
 
 
 @lru_cache(maxsize=64)
@@ -140,7 +117,9 @@ def _interpret_fields(request: Request, limits: Limits) -> None:
         request.is_chunked = True
     # A client that asked to close sends no further request: what follows comes from another client. The same is true
     # after CONNECT (RFC 9931, section 8).
-    options = b",".join(value for name, value in request.fields if name == b"connection").lower()
+    options = b""
+    if b"connection" in names:
+        options = b",".join(value for name, value in request.fields if name == b"connection").lower()
     request.keep_alive = (
         not _CLOSE.search(options)
         and request.method != HTTPMethod.CONNECT
@@ -163,27 +142,8 @@ def _check_host(request: Request, value: bytes | None) -> None:
         raise Rejection(400, "malformed HTTP: no Host field")
     # A target with a host overrides the field: one of them is decoded.
     is_used = not request.target.lower().startswith(("http://", "https://"))
-    if value is not None and not (_HOST.fullmatch(value) and (_can_be_in_url(value) or not is_used)):
+    if value is not None and not (is_host(value) and (not is_used or can_be_in_url(value))):
         raise Rejection(400, "malformed HTTP: no valid host in the Host field")
-
-
-def _can_be_in_url(target_or_host: bytes) -> bool:
-    """Tell whether werkzeug can make a URL with the host: it fails for a name that is not valid IDNA, and `[1:2]`."""
-    lowered = target_or_host.lower()
-    if len(lowered) <= _HOST_BYTES and b"xn--" not in lowered and b"[" not in lowered:
-        return True
-    absolute = _ABSOLUTE.fullmatch(lowered)
-    host = absolute[1] if absolute else lowered
-    if len(host) > _HOST_BYTES:
-        return False
-    try:
-        if host.startswith(b"["):
-            return bool(IPv6Address(host[1:].partition(b"]")[0].decode()))
-        if b"xn--" in host:
-            return len(host) <= _IDNA_BYTES and bool(host.partition(b":")[0].decode("idna"))
-    except ValueError:  # UnicodeError is one.
-        return False
-    return True
 
 
 def _check_transfer_encoding(request: Request, value: bytes) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from app.serving.http.request import Request
 from app.serving.http.response_head import check_head, head_lines
 from app.serving.http.response_listener import ADD_LISTENER, ResponseListener
 
@@ -31,14 +32,15 @@ class Response:
     def __init__(
         self,
         application: "WSGIApplication",
+        request: Request,
         environ: "WSGIEnvironment",
         *,
         keep_alive: bool,
         is_aborted: Callable[[], bool] = lambda: False,
-        known: "WSGIEnvironment | None" = None,
     ) -> None:
+        # The server asks this one: a middleware may change the environ, as that for X-HTTP-Method-Override does.
+        self.request = request
         self.environ = environ
-        self.known = known or {}  # What the server needs if the call fails, whatever has become of the environ.
         self.keep_alive = keep_alive
         self.has_begun = self.is_exhausted = False
         self._application = application
@@ -52,9 +54,6 @@ class Response:
         self._remaining: int | None = None
         self._listeners: list[ResponseListener] = []
         environ[ADD_LISTENER] = self._listeners.append
-        # Of the request. A middleware may change the environ, as one for X-HTTP-Method-Override does.
-        self._is_head = environ["REQUEST_METHOD"] == "HEAD"
-        self._is_http_1_1 = environ["SERVER_PROTOCOL"] == "HTTP/1.1"
 
     @property
     def is_called(self) -> bool:
@@ -174,18 +173,19 @@ class Response:
         return head
 
     def _choose_framing(self, lines: list[str], size: int | None) -> None:
+        is_head = self.request.method == "HEAD"
         if self._status.startswith(_BODILESS):
             self._remaining = 0
         elif self._remaining is None:
-            if size is not None and not self._is_head:
+            if size is not None and not is_head:
                 self._remaining = size
                 lines.append(f"Content-Length: {size}")
-            elif self._is_http_1_1:
-                self._is_chunked = not self._is_head
+            elif not self.request.is_http_1_0:
+                self._is_chunked = not is_head
                 lines.append("Transfer-Encoding: chunked")
             else:
                 self.keep_alive = False
-        if self._is_head:
+        if is_head:
             self._remaining = 0
 
 

@@ -202,46 +202,29 @@ def test_a_client_that_waits_for_nothing(serve: Serve, threads: int) -> None:
     server.wait_until(lambda: log[-1] == "closed")
 
 
-@one_thread_and_several
-def test_what_follows_the_last_piece(serve: Serve, threads: int) -> None:
-    """A view whose client has left without reading does not go on as if all had been sent."""
+@pytest.mark.parametrize(
+    ("before", "threads", "expected"),
+    [
+        pytest.param([b"head"], 1, ["end"], id="one thread"),
+        pytest.param([b"head"], 2, ["end"], id="threads"),
+        pytest.param([], 1, ["end"], id="one thread, a single piece"),
+        pytest.param([], 2, ["sent", "end"], id="threads, a single piece, which keeps none until it is read"),
+    ],
+)
+def test_what_follows_the_last_piece(serve: Serve, before: list[bytes], threads: int, expected: list[str]) -> None:
+    """A view whose client has left without reading does not go on as if all had been sent, with one exception."""
     log: list[str] = []
 
     def pieces() -> Iterator[bytes]:
         try:
-            yield b"head"
+            yield from before
             yield LARGE
             log.append("sent")
         finally:
             log.append("end")
 
     def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        start_response("200 OK", [("Content-Length", str(4 + len(LARGE)))])
-        return pieces()
-
-    server = serve(application, threads=threads)
-    client = server.client()
-    client.send(GET % b"/")
-    client.take(1)
-    client.close()
-    server.wait_until(lambda: log)
-    assert ["end"] == log
-
-
-@pytest.mark.parametrize(("threads", "expected"), [(1, ["end"]), (2, ["sent", "end"])])
-def test_what_follows_a_single_piece(serve: Serve, threads: int, expected: list[str]) -> None:
-    """With threads, a response in one piece keeps none until its client has read it: its view goes on."""
-    log: list[str] = []
-
-    def pieces() -> Iterator[bytes]:
-        try:
-            yield LARGE
-            log.append("sent")
-        finally:
-            log.append("end")
-
-    def application(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        start_response("200 OK", [("Content-Length", str(len(LARGE)))])
+        start_response("200 OK", [("Content-Length", str(sum(map(len, [*before, LARGE]))))])
         return pieces()
 
     server = serve(application, threads=threads)

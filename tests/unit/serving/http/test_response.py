@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.serving.http.rejection_answer import response_bytes
+from app.serving.http.request import Request
 from app.serving.http.response import Response
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def response_to(
     application: Callable[..., Iterable[bytes]], method: str = "GET", version: str = "1.1", *, keep_alive: bool = True
 ) -> Response:
     """Call an application."""
-    environ = {"REQUEST_METHOD": method, "SERVER_PROTOCOL": f"HTTP/{version}", "wsgi.input": io.BytesIO(b"body")}
-    return Response(application, environ, keep_alive=keep_alive)
+    request = Request(method=method, is_http_1_0=version == "1.0")
+    return Response(application, request, {"wsgi.input": io.BytesIO(b"body")}, keep_alive=keep_alive)
 
 
 def answering(body: Iterable[bytes], *headers: tuple[str, str], status: str = "200 OK") -> Callable[..., Any]:
@@ -360,8 +361,7 @@ def test_close_that_exits(log_lines: "Lines", *, is_aborted: bool) -> None:
             """Exit."""
             sys.exit(1)
 
-    environ = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}
-    response = Response(answering(Exiting(b"a")), environ, keep_alive=True, is_aborted=lambda: is_aborted)
+    response = Response(answering(Exiting(b"a")), Request(), {}, keep_alive=True, is_aborted=lambda: is_aborted)
     pieces_of(response)
     with pytest.raises(SystemExit) if is_aborted else nullcontext():
         response.close()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app.serving.http.limits import Limits
+from app.serving.http.request import Request
 from app.serving.http.response import LAST_BYTES, Response
 from app.serving.http.response_listener import ADD_LISTENER
 from app.serving.http.thread_pool import ThreadPool
@@ -36,7 +37,7 @@ def run(
         loop.stop()
 
     pool = ThreadPool(loop, 2, lambda *_: finish(), refill)
-    response = Response(application, {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}, keep_alive=True)
+    response = Response(application, Request(method="GET"), {"REQUEST_METHOD": "GET"}, keep_alive=True)
     pool.run(connection, response)  # type: ignore[arg-type]
     loop.run_forever()
     pool.close()
